@@ -85,10 +85,14 @@ export function checkLaunch(launch: Launch): void {
       throw new TypeError(`${kernel.name}: buffer '${name}' holds ${range.buffer.type}, the kernel needs ${spec.type}`);
     }
     if (range.offset % ALIGNMENT !== 0) {
-      throw new RangeError(`${kernel.name}: buffer '${name}' begins at element ${range.offset}, not a multiple of ${ALIGNMENT}`);
+      throw new RangeError(
+        `${kernel.name}: buffer '${name}' begins at element ${range.offset}, not a multiple of ${ALIGNMENT}`,
+      );
     }
     if (range.length < sizes[name]!) {
-      throw new RangeError(`${kernel.name}: buffer '${name}' has ${range.length} elements, the launch needs ${sizes[name]}`);
+      throw new RangeError(
+        `${kernel.name}: buffer '${name}' has ${range.length} elements, the launch needs ${sizes[name]}`,
+      );
     }
   }
 }

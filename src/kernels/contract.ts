@@ -66,11 +66,9 @@ export type AnyKernel = KernelDefinition<any, any, any>;
 /** Shapes and strides travel as eight numbers; more than that is refused where the launch is made. */
 export const MAX_RANK = 8;
 
-export function defineKernel<
-  const C extends ConstantSpecs,
-  const P extends ParamSpecs,
-  const B extends BufferSpecs,
->(definition: KernelDefinition<C, P, B>): KernelDefinition<C, P, B> {
+export function defineKernel<const C extends ConstantSpecs, const P extends ParamSpecs, const B extends BufferSpecs>(
+  definition: KernelDefinition<C, P, B>,
+): KernelDefinition<C, P, B> {
   return Object.freeze(definition);
 }
 
@@ -87,7 +85,9 @@ export function launchBytes(kernel: AnyKernel, params: never, constants: never):
 /** Pads a shape or stride list to the eight numbers that a `…x8` parameter holds. */
 export function eight(values: readonly number[], fill = 0): number[] {
   if (values.length > MAX_RANK) {
-    throw new RangeError(`a tensor of ${values.length} dimensions [${values.join(', ')}]: at most ${MAX_RANK} are supported`);
+    throw new RangeError(
+      `a tensor of ${values.length} dimensions [${values.join(', ')}]: at most ${MAX_RANK} are supported`,
+    );
   }
   return [...values, ...new Array<number>(MAX_RANK - values.length).fill(fill)];
 }

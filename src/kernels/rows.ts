@@ -1,0 +1,156 @@
+/**
+ * The rows of all constrained weights of a model, in one launch: how far each moved from its anchor, and the projection back
+ * onto the ball (Gouk, Hospedales & Pontil, ICLR 2021). A row is what feeds one output unit (dense) or one output channel
+ * (convolution); a table lists (first element, length) of each in the weight arena. Anchors are the pre-trained weights
+ * W⁰, or zero for the classifier.
+ */
+import { defineKernel } from './contract.ts';
+
+export const rowDistances = defineKernel({
+  name: 'rowDistances',
+  summary: 'l1[r] = Σ |w − w⁰|, squared[r] = Σ (w − w⁰)², over row r',
+  constants: {},
+  params: { count: 'u32', rowCount: 'u32' },
+  buffers: {
+    weights: { type: 'f32', access: 'read' },
+    anchors: { type: 'f32', access: 'read' },
+    rows: { type: 'i32', access: 'read' },
+    l1: { type: 'f32', access: 'write' },
+    squared: { type: 'f32', access: 'write' },
+  },
+  tolerance: 1e-5,
+  sizes: ({ count, rowCount }) => ({
+    weights: count,
+    anchors: count,
+    rows: 2 * rowCount,
+    l1: rowCount,
+    squared: rowCount,
+  }),
+  flops: ({ count }) => 4 * count,
+  reference({ weights, anchors, rows, l1, squared }, { rowCount }) {
+    for (let r = 0; r < rowCount; r++) {
+      const start = rows[2 * r]!;
+      l1[r] = 0;
+      squared[r] = 0;
+      for (let i = start; i < start + rows[2 * r + 1]!; i++) {
+        const moved = weights[i]! - anchors[i]!;
+        l1[r]! += Math.abs(moved);
+        squared[r]! += moved * moved;
+      }
+    }
+  },
+});
+
+/**
+ * Row-radial projection onto the MARS ball, row by row: t ← t / max(1, ‖t‖₁ / radius) with t = w − w⁰. A row inside its ball
+ * keeps its bits. `l1` comes from `rowDistances`.
+ */
+export const projectRows = defineKernel({
+  name: 'projectRows',
+  summary: 'w ← w⁰ + (w − w⁰)·min(1, radius[r]/l1[r]) over row r',
+  constants: {},
+  params: { count: 'u32', rowCount: 'u32' },
+  buffers: {
+    weights: { type: 'f32', access: 'readwrite' },
+    anchors: { type: 'f32', access: 'read' },
+    rows: { type: 'i32', access: 'read' },
+    l1: { type: 'f32', access: 'read' },
+    radii: { type: 'f32', access: 'read' },
+  },
+  tolerance: 1e-6,
+  sizes: ({ count, rowCount }) => ({
+    weights: count,
+    anchors: count,
+    rows: 2 * rowCount,
+    l1: rowCount,
+    radii: rowCount,
+  }),
+  flops: ({ count }) => 3 * count,
+  reference({ weights, anchors, rows, l1, radii }, { rowCount }) {
+    for (let r = 0; r < rowCount; r++) {
+      if (l1[r]! <= radii[r]!) continue;
+      const scale = radii[r]! / l1[r]!;
+      const start = rows[2 * r]!;
+      for (let i = start; i < start + rows[2 * r + 1]!; i++) {
+        weights[i] = anchors[i]! + (weights[i]! - anchors[i]!) * scale;
+      }
+    }
+  },
+});
+
+const CHANNEL_PARAMS = { count: 'u32', varianceCount: 'u32', channels: 'u32', epsilon: 'f32' } as const;
+
+/**
+ * BatchNorm in evaluation is a diagonal matrix γ/√(σ² + ε), whose rows have one entry each. `table` lists (place of γ in the
+ * weight arena, place of the running variance in the buffer arena) per channel; `anchorVariances` holds the pre-trained σ²
+ * where `variances` holds the current one.
+ */
+export const batchNormDistances = defineKernel({
+  name: 'batchNormDistances',
+  summary: 'distance[c] = |γ/√(σ² + ε) − γ⁰/√(σ₀² + ε)|',
+  constants: {},
+  params: CHANNEL_PARAMS,
+  buffers: {
+    weights: { type: 'f32', access: 'read' },
+    anchors: { type: 'f32', access: 'read' },
+    variances: { type: 'f32', access: 'read' },
+    anchorVariances: { type: 'f32', access: 'read' },
+    table: { type: 'i32', access: 'read' },
+    distances: { type: 'f32', access: 'write' },
+  },
+  tolerance: 1e-5,
+  sizes: ({ count, varianceCount, channels }) => ({
+    weights: count,
+    anchors: count,
+    variances: varianceCount,
+    anchorVariances: varianceCount,
+    table: 2 * channels,
+    distances: channels,
+  }),
+  flops: ({ channels }) => 8 * channels,
+  reference({ weights, anchors, variances, anchorVariances, table, distances }, { channels, epsilon }) {
+    for (let c = 0; c < channels; c++) {
+      const weight = table[2 * c]!;
+      const variance = table[2 * c + 1]!;
+      const diagonal = weights[weight]! / Math.sqrt(variances[variance]! + epsilon);
+      const anchor = anchors[weight]! / Math.sqrt(anchorVariances[variance]! + epsilon);
+      distances[c] = Math.abs(diagonal - anchor);
+    }
+  },
+});
+
+/** A channel inside its ball keeps its bits. */
+export const projectBatchNorm = defineKernel({
+  name: 'projectBatchNorm',
+  summary: 'γ ← (δ⁰ + clip(δ − δ⁰, ±radius))·√(σ² + ε) with δ = γ/√(σ² + ε)',
+  constants: {},
+  params: CHANNEL_PARAMS,
+  buffers: {
+    weights: { type: 'f32', access: 'readwrite' },
+    anchors: { type: 'f32', access: 'read' },
+    variances: { type: 'f32', access: 'read' },
+    anchorVariances: { type: 'f32', access: 'read' },
+    table: { type: 'i32', access: 'read' },
+    radii: { type: 'f32', access: 'read' },
+  },
+  tolerance: 1e-6,
+  sizes: ({ count, varianceCount, channels }) => ({
+    weights: count,
+    anchors: count,
+    variances: varianceCount,
+    anchorVariances: varianceCount,
+    table: 2 * channels,
+    radii: channels,
+  }),
+  flops: ({ channels }) => 10 * channels,
+  reference({ weights, anchors, variances, anchorVariances, table, radii }, { channels, epsilon }) {
+    for (let c = 0; c < channels; c++) {
+      const weight = table[2 * c]!;
+      const variance = table[2 * c + 1]!;
+      const deviation = Math.sqrt(variances[variance]! + epsilon);
+      const anchor = anchors[weight]! / Math.sqrt(anchorVariances[variance]! + epsilon);
+      const moved = weights[weight]! / deviation - anchor;
+      if (Math.abs(moved) > radii[c]!) weights[weight] = (anchor + Math.sign(moved) * radii[c]!) * deviation;
+    }
+  },
+});

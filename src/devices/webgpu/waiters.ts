@@ -1,0 +1,44 @@
+/** Promises that are waited for, so that a failure of the device rejects all of them at once. */
+export class Waiters {
+  readonly #rejections = new Set<(error: Error) => void>();
+  #failure: Error | undefined;
+
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** The first failure counts. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    for (const reject of this.#rejections) reject(error);
+    this.#rejections.clear();
+  }
+
+  /** Settles as `promise` does, or rejects with the device's failure if that comes first. */
+  guard<T>(promise: Promise<T>): Promise<T> {
+    return this.until((resolve, reject) => promise.then(resolve, reject));
+  }
+
+  /** Settles when `start` says so, or rejects with the device's failure if that comes first. */
+  until<T>(start: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      this.#rejections.add(reject);
+      start(
+        (value) => {
+          this.#rejections.delete(reject);
+          if (this.#failure === undefined) resolve(value);
+          else reject(this.#failure);
+        },
+        (error) => {
+          this.#rejections.delete(reject);
+          reject(this.#failure ?? error);
+        },
+      );
+    });
+  }
+}

@@ -1,6 +1,7 @@
 /** Batches of a data set, in a seeded order, prepared ahead of their use. */
+
+import { Random } from '../tensor/random.ts';
 import type { ImageDataset } from './dataset.ts';
-import { Random } from './random.ts';
 import type { FloatImage, Transform } from './transforms.ts';
 
 export interface Batch {

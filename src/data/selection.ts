@@ -2,9 +2,10 @@
  * Smaller, split and noisier data sets. All are seeded, and all draw per class from a stream named by the class, so that
  * what happens to "dog" does not depend on which other classes are there.
  */
+
+import { Random } from '../tensor/random.ts';
+import { didYouMean } from '../tensor/suggest.ts';
 import { type ImageDataset, indicesByClass, subset } from './dataset.ts';
-import { Random } from './random.ts';
-import { didYouMean } from './suggest.ts';
 
 const ascending = (indices: number[]): Int32Array => Int32Array.from(indices).sort();
 

@@ -7,8 +7,9 @@
  * generator that it is given; the loader gives each image its own, from (seed, epoch, index), so a sample's augmentation
  * depends neither on the order of loading nor on prefetching.
  */
+
+import type { Random } from '../tensor/random.ts';
 import type { RawImage } from './dataset.ts';
-import type { Random } from './random.ts';
 import { crop, cropCenter, flipHorizontal, resizeBilinear, resizeNearest, shorterSideTo } from './resample.ts';
 
 /** (3, height, width) float32, row-major. */

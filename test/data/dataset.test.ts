@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InMemoryDataset, mapImages, subset } from '../../src/data/dataset.ts';
 import { apportion, perClass, selectClasses, stratifiedSplit, withLabelNoise } from '../../src/data/selection.ts';
-import { didYouMean, editDistance, nearestName } from '../../src/data/suggest.ts';
+import { didYouMean, editDistance, nearestName } from '../../src/tensor/suggest.ts';
 
 /** Images of 1×2; image i has all bytes equal to i, label i % classes. */
 function numbered(count: number, classes = ['ant', 'bee', 'cow']): InMemoryDataset {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { RawImage } from '../../src/data/dataset.ts';
-import { Random } from '../../src/data/random.ts';
 import { crop, flipHorizontal, resizeBilinear } from '../../src/data/resample.ts';
 import {
   centerCrop,
@@ -16,6 +15,7 @@ import {
   toFloat,
   toRaw,
 } from '../../src/data/transforms.ts';
+import { Random } from '../../src/tensor/random.ts';
 
 interface Encoded {
   height: number;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../src/data/random.ts';
+import { Random } from '../../src/tensor/random.ts';
 
 const draws = (random: Random, count = 8) => Array.from({ length: count }, () => random.bits());
 

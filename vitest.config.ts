@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig, type Plugin } from 'vitest/config';
 
-/** Imports `*.wgsl` as text and `*.wasm` as bytes, as esbuild's loaders do in the bundle. */
+/** Imports `*.wgsl` as text and `*.wasm` as bytes, as the loaders of build.mjs do in the bundle. */
 const assets: Plugin = {
   name: 'marsgrad-assets',
   enforce: 'pre',
@@ -19,11 +19,15 @@ const assets: Plugin = {
 export default defineConfig({
   plugins: [assets],
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**', 'node_modules/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    projects: [
+      // `npm test`
+      { extends: true, test: { name: 'short', include: ['test/**/*.test.ts'], exclude: ['test/long/**'] } },
+      // `npm run test:long`: minutes each
+      { extends: true, test: { name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 1_800_000 } },
+    ],
   },
 });

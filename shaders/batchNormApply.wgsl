@@ -2,7 +2,8 @@
 //
 // x, y: (batch, channels, spatial)   mean, variance, gamma, beta: (channels)
 //
-// Work: one thread per element, 256 to a workgroup; beyond 65,535 workgroups the grid is folded into x and y.
+// Work: a workgroup of 256 threads takes 1024 elements, each thread four of them, 256 apart; beyond 65,535 workgroups the
+// grid is folded into x and y.
 
 struct Params {
   batch: u32,
@@ -25,10 +26,23 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
-  if (i >= params.batch * params.channels * params.spatial) {
-    return;
+  let start = (workgroup.y * workgroups.x + workgroup.x) * 1024u;
+  let end = min(start + 1024u, params.batch * params.channels * params.spatial);
+  // The channel c and the place s in it, carried along 256 elements at a time without a division.
+  let cStep = (256u / params.spatial) % params.channels;
+  let sStep = 256u % params.spatial;
+  var c = ((start + lane) / params.spatial) % params.channels;
+  var s = (start + lane) % params.spatial;
+  for (var i = start + lane; i < end; i += 256u) {
+    y[i] = gamma[c] * (x[i] - mean[c]) / sqrt(variance[c] + params.epsilon) + beta[c];
+    c += cStep;
+    s += sStep;
+    if (s >= params.spatial) {
+      s -= params.spatial;
+      c += 1u;
+    }
+    if (c >= params.channels) {
+      c -= params.channels;
+    }
   }
-  let c = (i / params.spatial) % params.channels;
-  y[i] = gamma[c] * (x[i] - mean[c]) / sqrt(variance[c] + params.epsilon) + beta[c];
 }

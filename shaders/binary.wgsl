@@ -4,7 +4,8 @@
 // a, b: as out; or, with `broadcast`, element (i₀, i₁, …) is at Σ iₖ·strides[k], where stride 0 repeats.
 // f is chosen by `operator_`, the index in BINARY_OPERATORS.
 //
-// Work: one thread per element of out, 256 to a workgroup; beyond 65,535 workgroups the grid is folded into x and y.
+// Work: a workgroup of 256 threads takes 1024 elements, each thread four of them, 256 apart; beyond 65,535 workgroups the
+// grid is folded into x and y.
 
 override operator_: u32 = 0u;
 override broadcast: bool = false;
@@ -96,24 +97,24 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
-  if (i >= params.count) {
-    return;
-  }
-  var aAt = i;
-  var bAt = i;
-  if (broadcast) {
-    aAt = 0u;
-    bAt = 0u;
-    var rest = i;
-    for (var k = params.rank; k > 0u; k -= 1u) {
-      let axis = k - 1u;
-      let length = params.shape[axis / 4u][axis % 4u];
-      let index = rest % length;
-      rest /= length;
-      aAt += index * params.aStrides[axis / 4u][axis % 4u];
-      bAt += index * params.bStrides[axis / 4u][axis % 4u];
+  let start = (workgroup.y * workgroups.x + workgroup.x) * 1024u;
+  let end = min(start + 1024u, params.count);
+  for (var i = start + lane; i < end; i += 256u) {
+    var aAt = i;
+    var bAt = i;
+    if (broadcast) {
+      aAt = 0u;
+      bAt = 0u;
+      var rest = i;
+      for (var k = params.rank; k > 0u; k -= 1u) {
+        let axis = k - 1u;
+        let length = params.shape[axis / 4u][axis % 4u];
+        let index = rest % length;
+        rest /= length;
+        aAt += index * params.aStrides[axis / 4u][axis % 4u];
+        bAt += index * params.bStrides[axis / 4u][axis % 4u];
+      }
     }
+    out[i] = apply(a[aAt], b[bAt]);
   }
-  out[i] = apply(a[aAt], b[bAt]);
 }

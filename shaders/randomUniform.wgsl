@@ -4,7 +4,8 @@
 // Threefry-2x32 with 20 rounds (Salmon et al. 2011): four rounds of add, rotate and xor, then a word of the key is added;
 // the first of the two resulting words is used. Integers only until the end, so every device draws the same bits.
 //
-// Work: one thread per number, 256 to a workgroup; beyond 65,535 workgroups the grid is folded into x and y.
+// Work: a workgroup of 256 threads takes 1024 elements, each thread four of them, 256 apart; beyond 65,535 workgroups the
+// grid is folded into x and y.
 
 struct Params {
   count: u32,
@@ -42,8 +43,9 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
-  if (i < params.count) {
+  let start = (workgroup.y * workgroups.x + workgroup.x) * 1024u;
+  let end = min(start + 1024u, params.count);
+  for (var i = start + lane; i < end; i += 256u) {
     let word = threefry(vec2<u32>(params.seed, params.stream), vec2<u32>(i, 0u));
     out[i] = f32(word >> 8u) * 0x1p-24f;
   }

@@ -6,7 +6,8 @@
 // weights w, gradients g, velocity v: (count)
 // settings: (⌈count/64⌉, 2), per block of 64 elements (scale, decay). Scale 0 leaves the block untouched.
 //
-// Work: one thread per element, 256 to a workgroup; beyond 65,535 workgroups the grid is folded into x and y.
+// Work: a workgroup of 256 threads takes 1024 elements, each thread four of them, 256 apart; beyond 65,535 workgroups the
+// grid is folded into x and y.
 
 override nesterov: bool = false;
 
@@ -30,22 +31,22 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
-  if (i >= params.count) {
-    return;
+  let start = (workgroup.y * workgroups.x + workgroup.x) * 1024u;
+  let end = min(start + 1024u, params.count);
+  for (var i = start + lane; i < end; i += 256u) {
+    let block = i / 64u;
+    let scale = settings[2u * block];
+    if (scale == 0.0) {
+      continue;
+    }
+    let weight = weights[i];
+    let direction = gradients[i] + settings[2u * block + 1u] * weight;
+    var speed = direction;
+    if (params.isFirstStep == 0u) {
+      speed = params.momentum * velocity[i] + (1.0 - params.dampening) * direction;
+    }
+    velocity[i] = speed;
+    let descent = select(speed, direction + params.momentum * speed, nesterov);
+    weights[i] = weight - params.learningRate * scale * descent;
   }
-  let block = i / 64u;
-  let scale = settings[2u * block];
-  if (scale == 0.0) {
-    return;
-  }
-  let weight = weights[i];
-  let direction = gradients[i] + settings[2u * block + 1u] * weight;
-  var speed = direction;
-  if (params.isFirstStep == 0u) {
-    speed = params.momentum * velocity[i] + (1.0 - params.dampening) * direction;
-  }
-  velocity[i] = speed;
-  let descent = select(speed, direction + params.momentum * speed, nesterov);
-  weights[i] = weight - params.learningRate * scale * descent;
 }

@@ -72,7 +72,7 @@ export function linearGrid(count: number): Grid {
   return [Math.ceil(count / rows), rows, 1];
 }
 
-/** The grid of a one-dimensional map: one thread per element, `threads` to a workgroup. */
-export function mapGrid(elements: number, threads = 256): Grid {
-  return linearGrid(Math.ceil(elements / threads));
+/** The grid of a one-dimensional map of which a workgroup takes `perWorkgroup` elements. */
+export function mapGrid(elements: number, perWorkgroup = 256): Grid {
+  return linearGrid(Math.ceil(elements / perWorkgroup));
 }

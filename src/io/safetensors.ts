@@ -107,9 +107,8 @@ function readSpan(name: string, info: unknown, source: string): TensorSpan {
   const { dtype, shape, data_offsets: offsets } = info;
   const element = ELEMENT_OF_NAME.get(dtype);
   if (element === undefined) {
-    return fail(
-      `has dtype ${quote(JSON.stringify(dtype) ?? 'undefined')}; readable are ${[...ELEMENT_OF_NAME.keys()].join(', ')}.`,
-    );
+    const shown = typeof dtype === 'string' ? quote(dtype) : 'that is no string';
+    return fail(`has a dtype ${shown}; readable are ${[...ELEMENT_OF_NAME.keys()].join(', ')}.`);
   }
   if (!isCounts(shape)) return fail('has a shape that is not a list of non-negative integers.');
   if (!isCounts(offsets) || offsets.length !== 2)

@@ -1,0 +1,15 @@
+export { WeightFileError } from './errors.ts';
+export { readWeights } from './load.ts';
+export { type PytorchValue, readPytorch } from './pytorch/read.ts';
+export { stateDictOf } from './pytorch/state-dict.ts';
+export { readSafetensors, type SafetensorsFile, type SafetensorsMetadata, writeSafetensors } from './safetensors.ts';
+export {
+  countOf,
+  type StateData,
+  type StateDict,
+  type StateDtype,
+  type StateEntry,
+  stateEntry,
+  stripPrefix,
+  toFloat32,
+} from './state.ts';

@@ -46,36 +46,53 @@ function triangleWeights(inputSize: number, outputSize: number): AxisWeights {
   return { taps, starts, counts, weights };
 }
 
-/** One pass: `lines` lines, whose pixels lie `pixelStep` bytes apart, `lineStep` from line to line; written likewise. */
-function resampleAxis(
-  input: Uint8Array,
-  output: Uint8Array,
-  axis: AxisWeights,
-  lines: number,
-  step: { inLine: number; inPixel: number; outLine: number; outPixel: number },
-): void {
+/** Bytes from sums of weight · byte. Weights are ≥ 0 and sum to about 1: 255 is exceeded by their rounding at most. */
+const toByte = (sum: number): number => Math.min(255, (sum + ONE / 2) >> PRECISION_BITS);
+
+/** Along every row: (height, width, 3) to (height, axis' output size, 3). */
+function resampleRows(input: Uint8Array, height: number, width: number, axis: AxisWeights): Uint8Array {
   const { taps, starts, counts, weights } = axis;
-  for (let line = 0; line < lines; line++) {
+  const output = new Uint8Array(height * starts.length * 3);
+  let target = 0;
+  for (let row = 0; row < height; row++) {
     for (let x = 0; x < starts.length; x++) {
-      let source = line * step.inLine + starts[x]! * step.inPixel;
-      let red = ONE / 2;
-      let green = ONE / 2;
-      let blue = ONE / 2;
+      let source = (row * width + starts[x]!) * 3;
+      let red = 0;
+      let green = 0;
+      let blue = 0;
       const end = x * taps + counts[x]!;
       for (let k = x * taps; k < end; k++) {
         const weight = weights[k]!;
-        red += weight * input[source]!;
-        green += weight * input[source + 1]!;
-        blue += weight * input[source + 2]!;
-        source += step.inPixel;
+        red = (red + Math.imul(weight, input[source]!)) | 0;
+        green = (green + Math.imul(weight, input[source + 1]!)) | 0;
+        blue = (blue + Math.imul(weight, input[source + 2]!)) | 0;
+        source += 3;
       }
-      // Weights are ≥ 0 and sum to about 1, so at most 255 is exceeded by a rounding of the weights.
-      const target = line * step.outLine + x * step.outPixel;
-      output[target] = Math.min(255, red >> PRECISION_BITS);
-      output[target + 1] = Math.min(255, green >> PRECISION_BITS);
-      output[target + 2] = Math.min(255, blue >> PRECISION_BITS);
+      output[target] = toByte(red);
+      output[target + 1] = toByte(green);
+      output[target + 2] = toByte(blue);
+      target += 3;
     }
   }
+  return output;
+}
+
+/** Along every column: (input size, width, 3) to (axis' output size, width, 3), whole rows at a time. */
+function resampleColumns(input: Uint8Array, width: number, axis: AxisWeights): Uint8Array {
+  const { taps, starts, counts, weights } = axis;
+  const rowBytes = width * 3;
+  const output = new Uint8Array(starts.length * rowBytes);
+  const sums = new Int32Array(rowBytes);
+  for (let y = 0; y < starts.length; y++) {
+    sums.fill(0);
+    for (let k = 0; k < counts[y]!; k++) {
+      const weight = weights[y * taps + k]!;
+      const source = (starts[y]! + k) * rowBytes;
+      for (let i = 0; i < rowBytes; i++) sums[i]! += Math.imul(weight, input[source + i]!);
+    }
+    for (let i = 0; i < rowBytes; i++) output[y * rowBytes + i] = toByte(sums[i]!);
+  }
+  return output;
 }
 
 function checkSize(size: number, what: string): void {
@@ -87,26 +104,8 @@ export function resizeBilinear(image: RawImage, height: number, width: number): 
   checkSize(height, 'The height to resize to');
   checkSize(width, 'The width to resize to');
   let { data } = image;
-  if (width !== image.width) {
-    const output = new Uint8Array(image.height * width * 3);
-    resampleAxis(data, output, triangleWeights(image.width, width), image.height, {
-      inLine: image.width * 3,
-      inPixel: 3,
-      outLine: width * 3,
-      outPixel: 3,
-    });
-    data = output;
-  }
-  if (height !== image.height) {
-    const output = new Uint8Array(height * width * 3);
-    resampleAxis(data, output, triangleWeights(image.height, height), width, {
-      inLine: 3,
-      inPixel: width * 3,
-      outLine: 3,
-      outPixel: width * 3,
-    });
-    data = output;
-  }
+  if (width !== image.width) data = resampleRows(data, image.height, image.width, triangleWeights(image.width, width));
+  if (height !== image.height) data = resampleColumns(data, width, triangleWeights(image.height, height));
   return { data, height, width };
 }
 

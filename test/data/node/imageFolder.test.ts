@@ -187,6 +187,7 @@ describe('decodeFile', () => {
 
 const signLanguage = join('..', 'shared', 'data', 'sign-language-digits', 'Dataset');
 const present = existsSync(signLanguage);
+if (!present) console.log(`Skipped: the sign-language digits, because ${signLanguage} is absent.`);
 
 describe.skipIf(!present)(
   `the sign-language digits (${present ? 'found' : `skipped: ${signLanguage} is absent`})`,

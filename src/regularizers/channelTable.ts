@@ -1,0 +1,83 @@
+/** The BatchNorm channels of a model (γ in one arena, running variances in another), measured and projected together. */
+import { batchNormDistances, projectBatchNorm } from '../kernels/rows.ts';
+import type { Arena } from '../tensor/arena.ts';
+import { empty, tensor } from '../tensor/create.ts';
+import { launch } from '../tensor/launch.ts';
+import { keep } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { worstOf } from './rowTable.ts';
+
+export interface Channel {
+  readonly layer: number;
+  /** Place of γ in the weight arena, and of the running variance in the buffer arena. */
+  readonly weight: number;
+  readonly variance: number;
+  readonly radius: number;
+}
+
+interface Place {
+  readonly arena: Arena;
+  readonly anchors: Tensor;
+}
+
+export class ChannelTable {
+  /** Channels with a finite radius first. */
+  readonly channels: readonly Channel[];
+  private readonly weights: Place;
+  private readonly variances: Place;
+  private readonly table: Tensor;
+  private readonly radii: Tensor;
+  private readonly constrained: number;
+  private readonly epsilon: number;
+
+  /** `epsilon` as in γ/√(σ² + ε). */
+  constructor(weights: Place, variances: Place, channels: readonly Channel[], epsilon: number) {
+    const finite = channels.filter(({ radius }) => Number.isFinite(radius));
+    this.channels = [...finite, ...channels.filter(({ radius }) => !Number.isFinite(radius))];
+    this.constrained = finite.length;
+    this.weights = weights;
+    this.variances = variances;
+    this.epsilon = epsilon;
+    const { device } = weights.arena;
+    this.table = keep(tensor(Int32Array.from(this.channels.flatMap((c) => [c.weight, c.variance])), { device }));
+    this.radii = keep(
+      tensor(
+        finite.map(({ radius }) => radius),
+        { shape: [finite.length], device },
+      ),
+    );
+  }
+
+  private launchArguments(channels: number) {
+    const { weights, variances } = this;
+    return {
+      params: { count: weights.arena.length, varianceCount: variances.arena.length, channels, epsilon: this.epsilon },
+      buffers: {
+        weights: weights.arena.values,
+        anchors: weights.anchors,
+        variances: variances.arena.values,
+        anchorVariances: variances.anchors,
+        table: this.table,
+      },
+    };
+  }
+
+  /** |γ/√(σ² + ε) − γ⁰/√(σ₀² + ε)| of the first `count` channels. */
+  measure(count = this.channels.length): Tensor {
+    const { params, buffers } = this.launchArguments(count);
+    const distances = empty([count], 'f32', this.weights.arena.device);
+    launch(batchNormDistances, {}, params, { ...buffers, distances });
+    return distances;
+  }
+
+  /** Clips the diagonal of every channel with a finite radius, by changing γ. */
+  project(): void {
+    if (this.constrained === 0) return;
+    const { params, buffers } = this.launchArguments(this.constrained);
+    launch(projectBatchNorm, {}, params, { ...buffers, radii: this.radii });
+  }
+
+  worstRatio(): Tensor | null {
+    return this.constrained === 0 ? null : worstOf(this.measure(this.constrained), this.radii);
+  }
+}

@@ -1,0 +1,13 @@
+/** Modules, layers, initialisers and networks. */
+export * from './init.ts';
+export * from './layers.ts';
+export * from './models/index.ts';
+export { buffer, Module, parameter } from './module.ts';
+export {
+  assign,
+  Counter,
+  type LoadableState,
+  type LoadResult,
+  type ModuleState,
+  type ModuleStateEntry,
+} from './state.ts';

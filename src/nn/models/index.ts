@@ -1,0 +1,10 @@
+export { CifarBlock, CifarResNet } from './cifarResNet.ts';
+export { Classifier, type NetworkOptions } from './classifier.ts';
+export {
+  BasicBlock,
+  Bottleneck,
+  type ImageNetDepth,
+  ImageNetResNet,
+  type ImageNetResNetOptions,
+} from './imageNetResNet.ts';
+export { type CreateModelOptions, createModel, modelNames, type Preprocessing, preprocessingOf } from './registry.ts';

@@ -1,0 +1,87 @@
+/**
+ * node build.mjs                 compiles the CPU device's WebAssembly and bundles dist/*.js
+ * node build.mjs types           writes dist/types/*.d.ts
+ * node build.mjs run FILE ARGS…  bundles a TypeScript file of this repository into build/run/ and runs it (Node 20 reads no types)
+ *
+ * Says what it does on stderr, so that a command's standard output stays its own.
+ */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(fileURLToPath(import.meta.url));
+
+/** Shaders are embedded as text and WebAssembly as bytes, so that a bundle needs no files beside it. Packages stay imports. */
+export const bundleOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2023',
+  packages: 'external',
+  loader: { '.wgsl': 'text', '.wasm': 'binary' },
+  logLevel: 'warning',
+};
+
+/** What `package.json` exports. The entries share their chunks, so there is one class Tensor however it is reached. */
+const ENTRIES = {
+  index: 'src/index.ts',
+  'index.node': 'src/index.node.ts',
+  node: 'src/node.ts',
+  cli: 'src/cli/main.ts',
+};
+
+export async function bundleLibrary() {
+  const dist = join(root, 'dist');
+  for (const name of existsSync(dist) ? readdirSync(dist) : []) {
+    if (name !== 'types') rmSync(join(dist, name), { recursive: true });
+  }
+  await build({
+    ...bundleOptions,
+    entryPoints: ENTRIES,
+    outdir: 'dist',
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+  });
+  chmodSync(join(dist, 'cli.js'), 0o755);
+}
+
+/** Declarations keep the sources' `.ts` specifiers, also in `declare module '../tensor/tensor.ts'`; consumers need `.js`. */
+export function emitTypes() {
+  const types = join(root, 'dist', 'types');
+  rmSync(types, { recursive: true, force: true });
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json')], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) throw new Error('tsc found errors; no types were written');
+  for (const name of readdirSync(types, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.d.ts')) continue;
+    const path = join(types, name);
+    const text = readFileSync(path, 'utf8');
+    const specifier = /\b(from|import|module) (['"])(\.{1,2}\/[^'"]*)\.ts\2|\bimport\((['"])(\.{1,2}\/[^'"]*)\.ts\4\)/g;
+    const rewritten = text.replace(specifier, (_, keyword, _quote, path, _callQuote, called) =>
+      keyword ? `${keyword} '${path}.js'` : `import('${called}.js')`,
+    );
+    writeFileSync(path, rewritten);
+  }
+}
+
+async function run(file, args) {
+  const outfile = join(root, 'build', 'run', `${relative(root, file).replace(/[\\/]/g, '-').replace(/\.ts$/, '')}.mjs`);
+  await build({ ...bundleOptions, entryPoints: [file], outfile });
+  process.argv = [process.argv[0], outfile, ...args];
+  await import(pathToFileURL(outfile).href);
+}
+
+async function main([command, file, ...args]) {
+  if (command === 'types') return emitTypes();
+  if (command === 'run') return run(file, args);
+  const begin = performance.now();
+  await bundleLibrary();
+  process.stderr.write(`dist/ built in ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

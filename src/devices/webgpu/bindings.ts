@@ -28,30 +28,33 @@ const BYTES = 4;
 
 /** Throws when two ranges that are written overlap: the result would depend on chance. */
 export function bindRanges(kernel: string, ranges: readonly NamedRange[], services: BindingServices): Binding[] {
-  return ranges.map((own, index) => {
-    const { memory, range, spec } = own;
+  const written = ranges.filter(({ spec, range }) => spec.access !== 'read' && range.length > 0);
+  refuseOverlaps(kernel, written);
+  return ranges.map(({ memory, range, spec }, index) => {
     const byteOffset = range.offset * BYTES;
     const byteLength = range.length * BYTES;
     if (byteLength === 0) return { memory: services.placeholder(index), byteOffset: 0, byteLength: BYTES };
-    const conflict = ranges.find((other) => other !== own && other.memory === memory && conflicts(own, other));
-    if (conflict === undefined) return { memory, byteOffset, byteLength };
-    if (spec.access !== 'read') {
-      throw new RangeError(
-        `${kernel}: buffers '${own.name}' and '${conflict.name}' are both written and overlap ` +
-          `(elements ${describe(own)} and ${describe(conflict)} of the same buffer)`,
-      );
+    if (spec.access === 'read' && written.some((other) => other.memory === memory)) {
+      return { memory: services.copyToScratch(memory, byteOffset, byteLength), byteOffset: 0, byteLength };
     }
-    return { memory: services.copyToScratch(memory, byteOffset, byteLength), byteOffset: 0, byteLength };
+    return { memory, byteOffset, byteLength };
   });
 }
 
-/** Whether `own` cannot be bound as it is because of `other` in the same memory. */
-function conflicts(own: NamedRange, other: NamedRange): boolean {
-  if (other.spec.access === 'read' || other.range.length === 0) return false;
-  if (own.spec.access === 'read') return true;
-  const a = own.range;
-  const b = other.range;
-  return a.offset < b.offset + b.length && b.offset < a.offset + a.length;
+function refuseOverlaps(kernel: string, written: readonly NamedRange[]): void {
+  written.forEach((a, i) => {
+    for (const b of written.slice(i + 1)) {
+      if (a.memory !== b.memory || a.range.offset >= end(b) || b.range.offset >= end(a)) continue;
+      throw new RangeError(
+        `${kernel}: buffers '${a.name}' and '${b.name}' are both written and overlap ` +
+          `(elements ${describe(a)} and ${describe(b)} of the same buffer)`,
+      );
+    }
+  });
+}
+
+function end({ range }: NamedRange): number {
+  return range.offset + range.length;
 }
 
 function describe({ range }: NamedRange): string {

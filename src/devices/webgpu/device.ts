@@ -224,14 +224,15 @@ export class WebGpuDevice implements Device {
       this.#checkLimit('maxStorageBufferBindingSize', range.length * BYTES, `${kernel.name}: buffer '${name}'`);
       return { name, spec, range, memory: this.#own(range.buffer).memory };
     });
-    const scratch: { memory: Memory; byteLength: number }[] = [];
-    const bindings = bindRanges(kernel.name, ranges, this.#bindingServices(scratch));
     const packed = new Uint8Array(state.paramBytes);
     packParams(kernel.params, params, new DataView(packed.buffer), 0);
+    const pipeline = this.#pipelines.pipeline(state, constants, overrides);
+    const scratch: { memory: Memory; byteLength: number }[] = [];
+    const bindings = bindRanges(kernel.name, ranges, this.#bindingServices(scratch));
     this.#queue.push({
       kind: 'dispatch',
       label: kernel.name,
-      pipeline: this.#pipelines.pipeline(state, constants, overrides),
+      pipeline,
       bindGroup: this.#bindGroups.get(state, bindings),
       memories: bindings.map(({ memory }) => memory),
       params: packed,

@@ -17,6 +17,8 @@ export class Waiters {
 
   /** Settles as `promise` does, or rejects with the device's failure if that comes first. */
   guard<T>(promise: Promise<T>): Promise<T> {
+    // It may reject after the device's failure has been reported in its place.
+    promise.catch(() => undefined);
     return this.until((resolve, reject) => promise.then(resolve, reject));
   }
 

@@ -6,10 +6,11 @@
  * Says what it does on stderr, so that a command's standard output stays its own.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { buildCpuModule } from './src/devices/cpu/build.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
 
@@ -69,7 +70,19 @@ export function emitTypes() {
   }
 }
 
+/** Compiles build/cpu.wasm where it is missing or older than what it is made of (compiling takes seconds). */
+async function buildWasmWhenStale() {
+  const sources = ['src/devices/cpu/build.mjs', 'src/devices/cpu/layout.ts', 'src/devices/cpu/operations.ts'];
+  const modules = readdirSync(join(root, 'src/devices/cpu/wasm'), { recursive: true, encoding: 'utf8' });
+  const paths = [...sources, ...modules.map((name) => `src/devices/cpu/wasm/${name}`)];
+  const newest = Math.max(...paths.map((path) => statSync(join(root, path)).mtimeMs));
+  const wasm = join(root, 'build/cpu.wasm');
+  if (existsSync(wasm) && statSync(wasm).mtimeMs > newest) return;
+  await buildCpuModule();
+}
+
 async function run(file, args) {
+  await buildWasmWhenStale();
   const outfile = join(root, 'build', 'run', `${relative(root, file).replace(/[\\/]/g, '-').replace(/\.ts$/, '')}.mjs`);
   await build({ ...bundleOptions, entryPoints: [file], outfile });
   process.argv = [process.argv[0], outfile, ...args];
@@ -80,6 +93,7 @@ async function main([command, file, ...args]) {
   if (command === 'types') return emitTypes();
   if (command === 'run') return run(file, args);
   const begin = performance.now();
+  await buildWasmWhenStale();
   await bundleLibrary();
   process.stderr.write(`dist/ built in ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
 }

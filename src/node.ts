@@ -1,0 +1,5 @@
+/** `marsgrad/node`: what reads and writes files. */
+import './devices/node.ts';
+
+export * from './data/node/index.ts';
+export * from './io/node/files.ts';

@@ -1,0 +1,44 @@
+/** Lowering of the loss, the optimiser step, and distances and projections. */
+import * as op from '../operations.ts';
+import { floatBits } from '../stream.ts';
+import { chunks, type LoweredLaunch, type Lowering, unitsPerTask } from './context.ts';
+
+function crossEntropy(operation: number, launch: LoweredLaunch, losses: string, dLogits: string | undefined): void {
+  const { sink, scalar, address } = launch;
+  const rows = scalar('rows');
+  const classes = scalar('classes');
+  const perTask = Math.max(1, Math.floor(unitsPerTask(classes) / 8));
+  const buffers = [address('logits'), address('labels'), address(losses), dLogits === undefined ? 0 : address(dLogits)];
+  const words = [...buffers, rows, classes, floatBits(scalar('smoothing')), perTask];
+  sink.submit(operation, Math.ceil(rows / perTask), words);
+}
+
+export const softmaxCrossEntropy: Lowering = (launch) => crossEntropy(op.CROSS_ENTROPY, launch, 'losses', undefined);
+export const softmaxCrossEntropyGrad: Lowering = (launch) =>
+  crossEntropy(op.CROSS_ENTROPY_GRAD, launch, 'dLosses', 'dLogits');
+
+export const sgdUpdate: Lowering = ({ sink, scalar, address, constants }) => {
+  const count = scalar('count');
+  const buffers = ['weights', 'gradients', 'velocity', 'settings'].map(address);
+  const numbers = ['learningRate', 'momentum', 'dampening'].map((name) => floatBits(scalar(name)));
+  const words = [...buffers, count, ...numbers, scalar('isFirstStep'), constants.nesterov ? 1 : 0];
+  sink.submit(op.SGD_UPDATE, chunks(count), words);
+};
+
+function rows(operation: number, { sink, scalar, address }: LoweredLaunch, squaredOrRadii: string): void {
+  const rowCount = scalar('rowCount');
+  const perTask = unitsPerTask(scalar('count') / Math.max(1, rowCount));
+  const words = [...['weights', 'anchors', 'rows', 'l1', squaredOrRadii].map(address), rowCount, perTask];
+  sink.submit(operation, Math.ceil(rowCount / perTask), words);
+}
+
+export const rowDistances: Lowering = (launch) => rows(op.ROW_DISTANCES, launch, 'squared');
+export const projectRows: Lowering = (launch) => rows(op.PROJECT_ROWS, launch, 'radii');
+
+function channels(operation: number, { sink, scalar, address }: LoweredLaunch, distancesOrRadii: string): void {
+  const buffers = ['weights', 'anchors', 'variances', 'anchorVariances', 'table', distancesOrRadii].map(address);
+  sink.submit(operation, 1, [...buffers, scalar('channels'), floatBits(scalar('epsilon'))]);
+}
+
+export const batchNormDistances: Lowering = (launch) => channels(op.BATCH_NORM_DISTANCES, launch, 'distances');
+export const projectBatchNorm: Lowering = (launch) => channels(op.PROJECT_BATCH_NORM, launch, 'radii');

@@ -1,0 +1,72 @@
+/** Which function runs a task of which operation. */
+import * as op from '../operations';
+import {
+  batchNormApply,
+  batchNormGradInput,
+  batchNormGradParams,
+  batchNormRunning,
+  batchNormStats,
+} from './batchNorm';
+import { convolve, packFilters } from './convolution';
+import { crossEntropy, crossEntropyGrad } from './crossEntropy';
+import {
+  accumulate,
+  binary,
+  binaryBroadcast,
+  copyBytes,
+  fill,
+  firstNonFinite,
+  stridedCopy,
+  toFloat,
+  unary,
+} from './elementwise';
+import { matmulBlock, packPanels } from './matmul';
+import { batchNormDistances, projectBatchNorm, projectRows, rowDistances, sgdUpdate } from './parameters';
+import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
+import { randomUniform } from './random';
+import { argmax, reduceColumns, reduceRows } from './reduce';
+import { weightGrad } from './weightGrad';
+
+/** Tells the host that everything before signal `number` is done. */
+@external("env", "signal")
+declare function signal(number: u32): void;
+
+export function execute(operation: u32, at: usize, task: u32, thread: u32): void {
+  switch (operation) {
+    case op.SIGNAL: signal(load<u32>(at)); break;
+    case op.COPY_BYTES: copyBytes(at, task); break;
+    case op.FILL: fill(at, task); break;
+    case op.STRIDED_COPY: stridedCopy(at, task); break;
+    case op.UNARY: unary(at, task); break;
+    case op.BINARY: binary(at, task); break;
+    case op.BINARY_BROADCAST: binaryBroadcast(at, task); break;
+    case op.ACCUMULATE: accumulate(at, task); break;
+    case op.TO_FLOAT: toFloat(at, task); break;
+    case op.FIRST_NON_FINITE: firstNonFinite(at); break;
+    case op.REDUCE_ROWS: reduceRows(at, task); break;
+    case op.REDUCE_COLUMNS: reduceColumns(at, task); break;
+    case op.ARGMAX: argmax(at, task); break;
+    case op.PACK_PANELS: packPanels(at, task); break;
+    case op.MATMUL_BLOCK: matmulBlock(at, task, thread); break;
+    case op.PACK_FILTERS: packFilters(at, task); break;
+    case op.CONVOLVE: convolve(at, task, thread); break;
+    case op.WEIGHT_GRAD: weightGrad(at, task, thread); break;
+    case op.BATCH_NORM_STATS: batchNormStats(at, task); break;
+    case op.BATCH_NORM_APPLY: batchNormApply(at, task); break;
+    case op.BATCH_NORM_RUNNING: batchNormRunning(at); break;
+    case op.BATCH_NORM_GRAD_PARAMS: batchNormGradParams(at, task); break;
+    case op.BATCH_NORM_GRAD_INPUT: batchNormGradInput(at, task); break;
+    case op.MAX_POOL: maxPool(at, task); break;
+    case op.MAX_POOL_GRAD: maxPoolGrad(at, task); break;
+    case op.AVG_POOL: avgPool(at, task); break;
+    case op.AVG_POOL_GRAD: avgPoolGrad(at, task); break;
+    case op.CROSS_ENTROPY: crossEntropy(at, task); break;
+    case op.CROSS_ENTROPY_GRAD: crossEntropyGrad(at, task); break;
+    case op.RANDOM_UNIFORM: randomUniform(at, task); break;
+    case op.SGD_UPDATE: sgdUpdate(at, task); break;
+    case op.ROW_DISTANCES: rowDistances(at, task); break;
+    case op.PROJECT_ROWS: projectRows(at, task); break;
+    case op.BATCH_NORM_DISTANCES: batchNormDistances(at); break;
+    case op.PROJECT_BATCH_NORM: projectBatchNorm(at); break;
+  }
+}

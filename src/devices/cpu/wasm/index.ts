@@ -1,0 +1,20 @@
+/**
+ * What the module exports: the engine for the host and the workers. The rest is exported so that the optimiser keeps it in functions
+ * of their own: a function that is inlined into a worker's endless loop would never be swapped for optimised code.
+ */
+export { drain, shutdown, submitted, work } from './engine';
+export { execute } from './execute';
+export { binary, binaryBroadcast, stridedCopy, unary } from './elementwise';
+export { argmax, reduceColumns, reduceRows } from './reduce';
+export { matmulBlock, packPanel, packPanels } from './matmul';
+export { multiplyPanels, multiplyTaps } from './gemm';
+export { multiplyRows } from './gemmRows';
+export { packImage } from './image';
+export { convolve, packFilters } from './convolution';
+export { weightGrad } from './weightGrad';
+export { batchNormApply, batchNormGradInput, batchNormGradParams, batchNormStats } from './batchNorm';
+export { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
+export { crossEntropy, crossEntropyGrad } from './crossEntropy';
+export { randomUniform } from './random';
+export { projectRows, rowDistances, sgdUpdate } from './parameters';
+export { heapStart } from './memory';

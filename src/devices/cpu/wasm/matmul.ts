@@ -1,0 +1,149 @@
+/**
+ * Matrix products: both operands are packed into panels of 8 rows (of A) or 8 columns (of B), blocked over k, then multiplied tile
+ * by tile. A transposed operand differs only in the two strides that packing reads with.
+ *
+ *   packed: for each block of DEPTH terms, for each panel, (terms in the block, 8); missing rows are zero
+ */
+import { DEPTH, TILE, TILE_SCRATCH } from '../layout';
+import { multiplyPanels } from './gemm';
+
+@unmanaged
+class PackParams {
+  x: usize;
+  out: usize;
+  /** Rows of A or columns of B, and terms. */
+  lanes: u32;
+  depth: u32;
+  /** Bytes from lane to lane and from term to term. */
+  laneStride: u32;
+  termStride: u32;
+  /** Bytes from matrix to matrix. */
+  xBatchStride: u32;
+  outBatchStride: u32;
+  panels: u32;
+  panelsPerTask: u32;
+  tasksPerMatrix: u32;
+}
+
+/** (4 lanes, 4 terms) → (4 terms, 4 lanes) */
+@inline
+function transpose4(x: usize, laneStride: u32, out: usize): void {
+  const a = v128.load(x);
+  const b = v128.load(x + laneStride);
+  const c = v128.load(x + 2 * laneStride);
+  const d = v128.load(x + 3 * laneStride);
+  const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+  const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  v128.store(out, v128.shuffle<f32>(ab0, cd0, 0, 1, 4, 5));
+  v128.store(out, v128.shuffle<f32>(ab0, cd0, 2, 3, 6, 7), TILE * 4);
+  v128.store(out, v128.shuffle<f32>(ab1, cd1, 0, 1, 4, 5), TILE * 8);
+  v128.store(out, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7), TILE * 12);
+}
+
+/** `terms` terms of `lanes` ≤ 8 lanes. */
+export function packPanel(x: usize, out: usize, lanes: u32, terms: u32, laneStride: u32, termStride: u32): void {
+  let t: u32 = 0;
+  if (lanes == TILE && laneStride == 4) {
+    for (; t < terms; t++, x += termStride, out += TILE * 4) {
+      v128.store(out, v128.load(x));
+      v128.store(out, v128.load(x, 16), 16);
+    }
+  } else if (lanes == TILE && termStride == 4) {
+    for (; t + 4 <= terms; t += 4, x += 16, out += TILE * 16) {
+      transpose4(x, laneStride, out);
+      transpose4(x + 4 * laneStride, laneStride, out + 16);
+    }
+  }
+  for (; t < terms; t++, x += termStride, out += TILE * 4) {
+    for (let lane: u32 = 0; lane < (TILE as u32); lane++) {
+      store<f32>(out + lane * 4, lane < lanes ? load<f32>(x + lane * laneStride) : 0);
+    }
+  }
+}
+
+export function packPanels(at: usize, task: u32): void {
+  const p = changetype<PackParams>(at);
+  const matrix = task / p.tasksPerMatrix;
+  const first = (task - matrix * p.tasksPerMatrix) * p.panelsPerTask;
+  const last = min<u32>(p.panels, first + p.panelsPerTask);
+  const x = p.x + matrix * p.xBatchStride;
+  const out = p.out + matrix * p.outBatchStride;
+  for (let t: u32 = 0; t < p.depth; t += DEPTH) {
+    const terms = min<u32>(DEPTH, p.depth - t);
+    for (let panel = first; panel < last; panel++) {
+      const lane = panel * TILE;
+      const to = out + (t * p.panels * TILE + panel * terms * TILE) * 4;
+      const from = x + lane * p.laneStride + t * p.termStride;
+      packPanel(from, to, min<u32>(TILE, p.lanes - lane), terms, p.laneStride, p.termStride);
+    }
+  }
+}
+
+@unmanaged
+class MatmulParams {
+  a: usize;
+  b: usize;
+  out: usize;
+  m: u32;
+  n: u32;
+  k: u32;
+  /** Bytes from packed matrix to packed matrix: 0 where one serves the whole batch. */
+  aBatchStride: u32;
+  bBatchStride: u32;
+  rowPanelsPerBlock: u32;
+  columnPanelsPerBlock: u32;
+  rowBlocks: u32;
+  columnBlocks: u32;
+}
+
+/** A tile at the edge goes through `tile`: `rows` × `columns` of its 8 × 8 floats are moved to or from memory. */
+@inline
+function loadTile(tile: usize, c: usize, pitch: u32, rows: u32, columns: u32): void {
+  for (let i: u32 = 0; i < rows; i++) {
+    for (let j: u32 = 0; j < columns; j++) store<f32>(tile + i * 32 + j * 4, load<f32>(c + i * pitch + j * 4));
+  }
+}
+
+@inline
+function storeTile(tile: usize, c: usize, pitch: u32, rows: u32, columns: u32): void {
+  for (let i: u32 = 0; i < rows; i++) {
+    for (let j: u32 = 0; j < columns; j++) store<f32>(c + i * pitch + j * 4, load<f32>(tile + i * 32 + j * 4));
+  }
+}
+
+export function matmulBlock(at: usize, task: u32, thread: u32): void {
+  const p = changetype<MatmulParams>(at);
+  const columnBlock = task % p.columnBlocks;
+  const rowBlock = (task / p.columnBlocks) % p.rowBlocks;
+  const matrix = task / (p.columnBlocks * p.rowBlocks);
+  const tile: usize = TILE_SCRATCH + thread * 256;
+  const rowPanels = (p.m + TILE - 1) / TILE;
+  const columnPanels = (p.n + TILE - 1) / TILE;
+  const lastRow = min<u32>(rowPanels, (rowBlock + 1) * p.rowPanelsPerBlock);
+  const lastColumn = min<u32>(columnPanels, (columnBlock + 1) * p.columnPanelsPerBlock);
+  const pitch = p.n * 4;
+  const out = p.out + matrix * p.m * pitch;
+  for (let t: u32 = 0; t < p.k; t += DEPTH) {
+    const terms = min<u32>(DEPTH, p.k - t);
+    const a = p.a + matrix * p.aBatchStride + t * rowPanels * TILE * 4;
+    const b = p.b + matrix * p.bBatchStride + t * columnPanels * TILE * 4;
+    for (let j = columnBlock * p.columnPanelsPerBlock; j < lastColumn; j++) {
+      const bPanel = b + j * terms * TILE * 4;
+      const columns = min<u32>(TILE, p.n - j * TILE);
+      for (let i = rowBlock * p.rowPanelsPerBlock; i < lastRow; i++) {
+        const aPanel = a + i * terms * TILE * 4;
+        const c = out + i * TILE * pitch + j * TILE * 4;
+        const rows = min<u32>(TILE, p.m - i * TILE);
+        if (rows == TILE && columns == TILE) {
+          multiplyPanels(terms, aPanel, bPanel, c, c + 16, pitch, t > 0);
+        } else {
+          if (t > 0) loadTile(tile, c, pitch, rows, columns);
+          multiplyPanels(terms, aPanel, bPanel, tile, tile + 16, 32, t > 0);
+          storeTile(tile, c, pitch, rows, columns);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/** Values on the command line: each parser takes the text after an option and says what is wrong with it. */
+import { InvalidArgumentError } from 'commander';
+import { didYouMean } from '../tensor/suggest.ts';
+
+type Parser<T> = (text: string) => T;
+
+const asNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
+
+/** A whole number of at least `least`. */
+export function wholeNumber(least: number): Parser<number> {
+  return (text) => {
+    const value = asNumber(text);
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`It must be a whole number ≥ ${least}.`);
+    return value;
+  };
+}
+
+/** A finite number within `least` … `most`. */
+export function number(least: number, most = Number.POSITIVE_INFINITY): Parser<number> {
+  const range = most === Number.POSITIVE_INFINITY ? `≥ ${least}` : `from ${least} to ${most}`;
+  return (text) => {
+    const value = asNumber(text);
+    if (!Number.isFinite(value) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be a number ${range}.`);
+    return value;
+  };
+}
+
+/** A number ≥ 0, or `inf` for none. */
+export function radius(text: string): number {
+  const value = text.toLowerCase() === 'inf' ? Number.POSITIVE_INFINITY : asNumber(text);
+  if (!(value >= 0)) throw new InvalidArgumentError("A radius is a number ≥ 0, or 'inf' for no bound.");
+  return value;
+}
+
+/** One of the names; a mistyped one is answered with the nearest. */
+export function choice<T extends string>(names: readonly T[]): Parser<T> {
+  return (text) => {
+    const found = names.find((name) => name === text);
+    if (found === undefined)
+      throw new InvalidArgumentError(`${didYouMean(text, names).trim()} Choose one of: ${names.join(', ')}.`.trim());
+    return found;
+  };
+}
+
+/** `a,b,c`. */
+export function list(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length === 0) throw new InvalidArgumentError('It must be names separated by commas.');
+  return names;
+}
+
+/** Three numbers, for red, green, blue: `0.485,0.456,0.406`. */
+export function rgb(text: string): [number, number, number] {
+  const values = text.split(',').map(asNumber);
+  if (values.length !== 3 || !values.every(Number.isFinite))
+    throw new InvalidArgumentError('It must be three numbers separated by commas (red, green, blue).');
+  return values as [number, number, number];
+}

@@ -1,0 +1,51 @@
+/** The command line as a function: arguments in, exit code out. */
+import '../devices/node.ts';
+import { Command } from 'commander';
+import type { Context } from './context.ts';
+import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
+import { EXIT, exitCodeOf, isWritten, oneLine } from './errors.ts';
+import { evaluateCommand } from './evaluate.ts';
+import { finetuneCommand } from './finetune.ts';
+import { VERSION } from './package.ts';
+import { trainCommand } from './train.ts';
+
+/** Runs one command to its end. Errors become one line on stderr (their stack too with --debug) and the exit code. */
+export async function runCli(args: readonly string[], streams: Context['streams'] = process): Promise<number> {
+  const controller = new AbortController();
+  const onInterrupt = () => {
+    // The first Ctrl-C stops after the step in work; whoever cannot wait presses it again.
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    streams.stderr.write('\nStopping after the step in work; press Ctrl-C again to stop at once.\n');
+    controller.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  try {
+    await programFor({ streams, signal: controller.signal }).parseAsync(args, { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    if (!isWritten(error))
+      streams.stderr.write(`${exitCodeOf(error) === EXIT.interrupted ? '' : 'error: '}${oneLine(error)}\n`);
+    if (args.includes('--debug') && error instanceof Error) streams.stderr.write(`${error.stack}\n`);
+    return exitCodeOf(error);
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
+
+function programFor(context: Context): Command {
+  const { stdout, stderr } = context.streams;
+  const program = new Command('marsgrad')
+    .description('Fine-tune pre-trained ResNets within a distance of where they began, and audit every step.')
+    .version(VERSION)
+    .addHelpText('after', '\nA first look: marsgrad demo. What this machine can do: marsgrad doctor.');
+  const commands = [demoCommand, finetuneCommand, evaluateCommand, trainCommand, doctorCommand];
+  for (const make of commands) program.addCommand(make(context));
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+    });
+  }
+  return program;
+}

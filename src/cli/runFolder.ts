@@ -1,0 +1,129 @@
+/**
+ * The folder of a training run:
+ *
+ *   config.json           every setting, seed, device, versions, checksums of the inputs
+ *   log.ndjson            one JSON object per line: every so many steps, and every epoch
+ *   weights.safetensors   the result, with PyTorch's names; network, classes and preprocessing in its metadata
+ *   distances.json        how far each layer moved from where it began
+ *   checkpoint.safetensors   while the run is not complete: all that `--resume` needs
+ */
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readSafetensors, type StateDict } from '../io/index.ts';
+import { saveSafetensors } from '../io/node/files.ts';
+import type { Preprocessing } from '../nn/index.ts';
+import type { LayerDistance } from '../regularizers/index.ts';
+import { type Checkpoint, packCheckpoint, unpackCheckpoint } from '../train/index.ts';
+import { UsageError } from './errors.ts';
+import type { TrainingSettings } from './settings.ts';
+
+export interface RunConfig {
+  readonly marsgrad: string;
+  readonly node: string;
+  readonly startedAt: string;
+  readonly settings: TrainingSettings;
+  readonly preprocessing: Preprocessing;
+  readonly device: { readonly kind: string; readonly name: string; readonly reason: string };
+  readonly inputs: {
+    readonly weights: { readonly path: string; readonly sha256: string } | null;
+    readonly dataset: {
+      readonly name: string;
+      readonly description: string;
+      readonly contentDigest: string;
+      readonly digestCovers: string;
+      readonly classes: readonly string[];
+      readonly trainImages: number;
+      readonly validationImages: number;
+      readonly testImages: number;
+    };
+  };
+}
+
+/** A line of the log. */
+export interface LogRecord {
+  readonly type: string;
+  readonly step: number;
+}
+
+export class RunFolder {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** A new folder; one that holds anything is refused. */
+  static create(path: string, config: RunConfig): RunFolder {
+    if (existsSync(path) && readdirSync(path).length > 0)
+      throw new UsageError(
+        `${path} exists and is not empty: choose another --out, or go on with it by --resume ${path}.`,
+      );
+    mkdirSync(path, { recursive: true });
+    const run = new RunFolder(path);
+    writeFileSync(run.file('config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    writeFileSync(run.file('log.ndjson'), '');
+    return run;
+  }
+
+  /** A run that was stopped before its end. */
+  static open(path: string): { run: RunFolder; config: RunConfig } {
+    const run = new RunFolder(path);
+    if (!existsSync(run.file('config.json'))) throw new UsageError(`${path} is no run folder: it has no config.json.`);
+    if (existsSync(run.file('weights.safetensors')))
+      throw new UsageError(`${path} is complete: there is nothing to resume.`);
+    return { run, config: JSON.parse(readFileSync(run.file('config.json'), 'utf8')) as RunConfig };
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  log(record: LogRecord): void {
+    appendFileSync(this.file('log.ndjson'), `${JSON.stringify(record)}\n`);
+  }
+
+  readLog(): LogRecord[] {
+    const lines = readFileSync(this.file('log.ndjson'), 'utf8').split('\n');
+    return lines.flatMap((line) => {
+      // A killed process may leave half a line behind.
+      try {
+        return [JSON.parse(line) as LogRecord];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** Drops what was logged after the checkpoint: those steps are done again. */
+  truncateLog(step: number): void {
+    const kept = this.readLog().filter((record) => record.step <= step);
+    writeFileSync(this.file('log.ndjson'), kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  }
+
+  async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    const { state, metadata } = packCheckpoint(checkpoint);
+    await saveSafetensors(this.file('checkpoint.safetensors'), state, metadata);
+  }
+
+  /** Undefined where the run was stopped before its first epoch ended. */
+  async readCheckpoint(): Promise<Checkpoint | undefined> {
+    const path = this.file('checkpoint.safetensors');
+    if (!existsSync(path)) return undefined;
+    const { state, metadata } = readSafetensors(await readFile(path), path);
+    return unpackCheckpoint(state, metadata, path);
+  }
+
+  /** The results; the run is complete then, and its checkpoint is removed. */
+  async finish(state: StateDict, metadata: Record<string, string>, distances: readonly LayerDistance[]): Promise<void> {
+    writeFileSync(this.file('distances.json'), `${JSON.stringify(distances, null, 2)}\n`);
+    await saveSafetensors(this.file('weights.safetensors'), state, metadata);
+    rmSync(this.file('checkpoint.safetensors'), { force: true });
+  }
+}
+
+/** `base`, or else the first of `base-2`, `base-3`, … that does not exist. */
+export function freePath(base: string): string {
+  if (!existsSync(base)) return base;
+  for (let n = 2; ; n++) if (!existsSync(`${base}-${n}`)) return `${base}-${n}`;
+}

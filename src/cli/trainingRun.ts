@@ -1,0 +1,272 @@
+/** A training run from settings to run folder: what `train`, `finetune` and `demo` share. */
+import { DataLoader } from '../data/index.ts';
+import { type OpenedDataset, openDataset } from '../data/node/index.ts';
+import { type ChosenDevice, chooseDevice, type DeviceRequest } from '../devices/choose.ts';
+import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
+import { chain, type Optimizer, project, SGD } from '../optim/index.ts';
+import { type LayerDistance, type MarsBall, marsBall } from '../regularizers/index.ts';
+import { setDefaultDevice } from '../tensor/create.ts';
+import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } from '../train/index.ts';
+import { InterruptedError } from './errors.ts';
+import { modelWithWeights, replaceHead } from './model.ts';
+import { formatPercent, type Output } from './output.ts';
+import { VERSION } from './package.ts';
+import { type RunConfig, RunFolder } from './runFolder.ts';
+import { openingSize, resolvePreprocessing, scheduleOf, type TrainingSettings, transformOf } from './settings.ts';
+import { Watch } from './watch.ts';
+import { asFloat32, packMetadata, readWeightsFile, type WeightsFile } from './weights.ts';
+
+export interface RunRequest {
+  readonly settings: TrainingSettings;
+  readonly device: DeviceRequest;
+  /** The run folder to make. */
+  readonly out: string;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** The last line of `--json`. */
+export interface TrainingSummary {
+  readonly type: 'summary';
+  readonly run: string;
+  readonly steps: number;
+  /** Of the last epoch, on the labels that were trained on. */
+  readonly trainLoss: number;
+  readonly trainAccuracy: number;
+  readonly test: Evaluation;
+  /** Largest distance/radius after any step of the run; null without a constraint. */
+  readonly worstRatio: number | null;
+  /** Of this session, in seconds. */
+  readonly seconds: number;
+}
+
+export interface TrainingResult {
+  readonly summary: TrainingSummary;
+  readonly distances: readonly LayerDistance[];
+  readonly config: RunConfig;
+}
+
+/** What is open while a run lasts. */
+interface Session {
+  readonly chosen: ChosenDevice;
+  readonly weights: WeightsFile | null;
+  readonly dataset: OpenedDataset;
+  readonly preprocessing: Preprocessing;
+  readonly model: Classifier;
+  readonly ball: MarsBall;
+  readonly optimizer: Optimizer;
+}
+
+/** Trains from the beginning. Rejects with InterruptedError, after saving a checkpoint, when the signal aborts. */
+export async function startRun(request: RunRequest): Promise<TrainingResult> {
+  const session = await openSession(request.settings, request.device, request.output);
+  try {
+    const config = configOf(request.settings, session);
+    return await train(session, config, RunFolder.create(request.out, config), request, undefined);
+  } finally {
+    session.chosen.device.close();
+  }
+}
+
+/** Goes on with a run that was stopped: the same settings, inputs and device, so that the weights become the same bytes. */
+export async function resumeRun(path: string, request: Omit<RunRequest, 'settings' | 'out'>): Promise<TrainingResult> {
+  const { run, config } = RunFolder.open(path);
+  const device = { ...request.device, device: config.device.kind } as DeviceRequest;
+  const session = await openSession(config.settings, device, request.output);
+  try {
+    checkSameInputs(config, configOf(config.settings, session), path);
+    const checkpoint = await run.readCheckpoint();
+    const { epoch, step } = checkpoint?.position ?? { epoch: 0, step: 0 };
+    run.truncateLog(step);
+    request.output.message(`Going on with ${path} after ${epoch} epochs, ${step} steps.`);
+    return await train(session, config, run, { ...request, settings: config.settings, out: path }, checkpoint);
+  } finally {
+    session.chosen.device.close();
+  }
+}
+
+async function openSession(settings: TrainingSettings, request: DeviceRequest, output: Output): Promise<Session> {
+  const weights = settings.weights === null ? null : await readWeightsFile(settings.weights);
+  const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
+  const dataset = await openDataset(settings.dataset, {
+    imageSize: openingSize(preprocessing),
+    seed: settings.seed,
+    labelNoise: settings.labelNoise,
+    ...(settings.classes && { classes: settings.classes }),
+    ...(settings.trainPerClass !== null && { trainPerClass: settings.trainPerClass }),
+    ...(settings.validation !== null && { validation: settings.validation }),
+    onMessage: (text) => output.message(text),
+  });
+  output.message(dataset.description);
+  const chosen = await chooseDevice(request);
+  output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
+  setDefaultDevice(chosen.device);
+  try {
+    const classes = dataset.classes.length;
+    const model = weights
+      ? modelWithWeights(settings.network, weights, chosen.device)
+      : createModel(settings.network, { classes, seed: settings.seed, device: chosen.device });
+    if (weights) replaceHead(model, classes, settings.seed);
+    return { chosen, weights, dataset, preprocessing, model, ...optimizerOf(model, settings) };
+  } catch (error) {
+    chosen.device.close();
+    throw error;
+  }
+}
+
+function optimizerOf(model: Classifier, settings: TrainingSettings): { ball: MarsBall; optimizer: Optimizer } {
+  const { learningRate, momentum, nesterov, weightDecay, method } = settings;
+  const sgd = new SGD(model.parameters(), { learningRate, momentum, nesterov, weightDecay });
+  const ball = marsBall(model, {
+    extractor: settings.radiusExtractor ?? Number.POSITIVE_INFINITY,
+    classifier: settings.radiusClassifier ?? Number.POSITIVE_INFINITY,
+  });
+  return { ball, optimizer: method === 'mars-pgm' ? chain(sgd, project(ball)) : sgd };
+}
+
+function configOf(settings: TrainingSettings, session: Session): RunConfig {
+  const { chosen, weights, dataset, preprocessing } = session;
+  return {
+    marsgrad: VERSION,
+    node: process.version,
+    startedAt: new Date().toISOString(),
+    settings,
+    preprocessing,
+    device: { kind: chosen.device.kind, name: chosen.device.name, reason: chosen.reason },
+    inputs: {
+      weights: weights && { path: weights.path, sha256: weights.sha256 },
+      dataset: {
+        name: settings.dataset,
+        description: dataset.description,
+        contentDigest: dataset.contentDigest,
+        digestCovers: dataset.digestCovers,
+        classes: dataset.classes,
+        trainImages: dataset.train.length,
+        validationImages: dataset.val?.length ?? 0,
+        testImages: dataset.test.length,
+      },
+    },
+  };
+}
+
+function checkSameInputs(before: RunConfig, now: RunConfig, path: string): void {
+  if (before.inputs.weights?.sha256 !== now.inputs.weights?.sha256)
+    throw new Error(`${before.inputs.weights?.path} is not the file that ${path} began with: its checksum differs.`);
+  if (before.inputs.dataset.contentDigest !== now.inputs.dataset.contentDigest)
+    throw new Error(`${before.inputs.dataset.name} is not the data that ${path} began with: its checksum differs.`);
+}
+
+async function train(
+  session: Session,
+  config: RunConfig,
+  run: RunFolder,
+  request: RunRequest,
+  checkpoint: Checkpoint | undefined,
+): Promise<TrainingResult> {
+  const startedAt = performance.now();
+  const { settings, output, signal } = request;
+  const { model, ball, optimizer, dataset, preprocessing } = session;
+  const constraint = settings.method === 'mars-pgm' ? ball : null;
+  const loader = new DataLoader(dataset.train, {
+    batchSize: settings.batchSize,
+    transform: transformOf(preprocessing, settings.augment),
+    shuffle: true,
+    seed: settings.seed,
+  });
+  const watch = new Watch(run, settings, output, loader.imageCount, checkpoint);
+  // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
+  const { status, checkpoint: last } = await fit({
+    model,
+    loader,
+    optimizer,
+    schedule: scheduleOf(settings, loader.length),
+    epochs: settings.epochs,
+    labelSmoothing: settings.labelSmoothing,
+    constraint,
+    signal,
+    ...(checkpoint && { resume: checkpoint }),
+    onStep: (record) => watch.step(record),
+    onEpoch: async (record, state) => watch.epoch(record, await validationOf(session, settings, record), state),
+  }).finally(() => watch.stop());
+  if (status === 'interrupted') throw await interrupted(run, last, settings);
+  const test = await testOf(session, settings, output, signal).catch(async (error: unknown) => {
+    if (signal.aborted) throw await interrupted(run, last, settings);
+    throw error;
+  });
+  const distances = await ball.distances();
+  const { network, seed } = settings;
+  const metadata = packMetadata({ network, seed, classes: dataset.classes, preprocessing });
+  await run.finish(asFloat32(await model.stateDict()), metadata, distances);
+  const summary = summaryOf(run, test, (performance.now() - startedAt) / 1000);
+  run.log({ ...summary, step: summary.steps });
+  output.record(summary);
+  return { summary, distances, config };
+}
+
+async function interrupted(run: RunFolder, checkpoint: Checkpoint, settings: TrainingSettings): Promise<Error> {
+  await run.saveCheckpoint(checkpoint);
+  const { epoch, step } = checkpoint.position;
+  return new InterruptedError(
+    `Interrupted after ${epoch} epochs, ${step} steps; all is saved. Go on with: marsgrad ${settings.command} --resume ${run.path}`,
+  );
+}
+
+async function validationOf(
+  { model, dataset, preprocessing }: Session,
+  settings: TrainingSettings,
+  { epoch }: EpochRecord,
+): Promise<Evaluation | null> {
+  const { evaluateEvery, batchSize } = settings;
+  if (!dataset.val || evaluateEvery === 0 || epoch % evaluateEvery !== 0) return null;
+  const transform = transformOf(preprocessing, 'none');
+  return evaluate(model, new DataLoader(dataset.val, { batchSize, transform }));
+}
+
+async function testOf(
+  { model, dataset, preprocessing }: Session,
+  { batchSize }: TrainingSettings,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Evaluation> {
+  const loader = new DataLoader(dataset.test, { batchSize, transform: transformOf(preprocessing, 'none') });
+  const progress = output.progress('test', dataset.test.length);
+  try {
+    return await evaluate(model, loader, { signal, onProgress: (done) => progress.update(done) });
+  } finally {
+    progress.stop();
+  }
+}
+
+function summaryOf(run: RunFolder, test: Evaluation, seconds: number): TrainingSummary {
+  const epochs = run.readLog().filter((record): record is EpochRecord => record.type === 'epoch');
+  const last = epochs.at(-1)!;
+  const ratios = epochs.flatMap(({ worstRatio }) => worstRatio ?? []);
+  return {
+    type: 'summary',
+    run: run.path,
+    steps: last.step,
+    trainLoss: last.loss,
+    trainAccuracy: last.accuracy,
+    test,
+    worstRatio: ratios.length > 0 ? Math.max(...ratios) : null,
+    seconds,
+  };
+}
+
+/** For people. */
+export function describeSummary({
+  run,
+  steps,
+  trainLoss,
+  trainAccuracy,
+  test,
+  worstRatio,
+  seconds,
+}: TrainingSummary): string {
+  const bound = worstRatio === null ? '' : ` The largest distance/radius after any step was ${worstRatio.toFixed(6)}.`;
+  return (
+    `Test accuracy ${formatPercent(test.top1)} on ${test.images} images (loss ${test.loss.toFixed(4)}); ` +
+    `training accuracy ${formatPercent(trainAccuracy)} in the last epoch (loss ${trainLoss.toFixed(4)}). ` +
+    `${steps} steps in ${seconds.toFixed(0)} s.${bound} Run folder: ${run}`
+  );
+}

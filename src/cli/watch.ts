@@ -1,0 +1,59 @@
+import type { Checkpoint, EpochRecord, Evaluation, StepRecord } from '../train/index.ts';
+import type { Output, Progress } from './output.ts';
+import type { LogRecord, RunFolder } from './runFolder.ts';
+import type { TrainingSettings } from './settings.ts';
+
+/** Writes the log, the checkpoints and the progress of a run. */
+export class Watch {
+  private readonly run: RunFolder;
+  private readonly settings: TrainingSettings;
+  private readonly output: Output;
+  private readonly progress: Progress;
+  private done: number;
+  private epochStartedAt = performance.now();
+  private imagesThisEpoch = 0;
+
+  constructor(
+    run: RunFolder,
+    settings: TrainingSettings,
+    output: Output,
+    imagesPerEpoch: number,
+    checkpoint: Checkpoint | undefined,
+  ) {
+    this.run = run;
+    this.settings = settings;
+    this.output = output;
+    this.done = checkpoint ? checkpoint.position.epoch * imagesPerEpoch + checkpoint.totals.images : 0;
+    this.progress = output.progress(settings.command, settings.epochs * imagesPerEpoch, this.done);
+  }
+
+  step(record: StepRecord): void {
+    const { settings } = this;
+    this.done += record.images;
+    this.imagesThisEpoch += record.images;
+    const ratio = record.worstRatio === null ? [] : [`distance/radius ${record.worstRatio.toFixed(3)}`];
+    this.progress.update(this.done, [
+      `epoch ${record.epoch}/${settings.epochs}`,
+      `loss ${record.loss.toFixed(4)}`,
+      ...ratio,
+    ]);
+    if (settings.logEvery > 0 && record.step % settings.logEvery === 0) this.write(record);
+  }
+
+  async epoch(record: EpochRecord, validation: Evaluation | null, checkpoint: Checkpoint): Promise<void> {
+    const seconds = (performance.now() - this.epochStartedAt) / 1000;
+    this.write({ ...record, validation, seconds, imagesPerSecond: this.imagesThisEpoch / seconds });
+    this.epochStartedAt = performance.now();
+    this.imagesThisEpoch = 0;
+    await this.run.saveCheckpoint(checkpoint);
+  }
+
+  private write<T extends LogRecord>(record: T): void {
+    this.run.log(record);
+    this.output.record(record);
+  }
+
+  stop(): void {
+    this.progress.stop();
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The training loop. The host enqueues a step and goes on to the next; the three numbers that a step leaves behind are read a
+ * step late, which also keeps the host from running far ahead of the device.
+ */
+import type { Batch } from '../data/loader.ts';
+import type { Module } from '../nn/index.ts';
+import type { Optimizer, Schedule } from '../optim/index.ts';
+import {
+  type Checkpoint,
+  captureCheckpoint,
+  type EpochTotals,
+  NO_TOTALS,
+  type Position,
+  restoreCheckpoint,
+} from './checkpoint.ts';
+import { type Constraint, readMetrics, type StepMetrics, type StepParts, trainStep } from './step.ts';
+import { describeOrigin, type NonFiniteOrigin, traceNonFinite } from './traceNonFinite.ts';
+
+/** Batches by epoch, the same whenever they are asked for: `DataLoader` is one. */
+export interface BatchSource {
+  /** Batches in an epoch. */
+  readonly length: number;
+  epoch(epoch: number, firstBatch?: number): AsyncIterable<Batch>;
+}
+
+export interface StepRecord extends StepMetrics {
+  readonly type: 'step';
+  /** The first step is 1. */
+  readonly step: number;
+  /** The first epoch is 1. */
+  readonly epoch: number;
+  readonly images: number;
+  readonly learningRate: number;
+}
+
+export interface EpochRecord {
+  readonly type: 'epoch';
+  /** The first epoch is 1. */
+  readonly epoch: number;
+  /** Steps done since the run began. */
+  readonly step: number;
+  readonly images: number;
+  /** Mean over the epoch's images of the loss before each update, in nats. */
+  readonly loss: number;
+  readonly accuracy: number;
+  /** Of the epoch's last step. */
+  readonly learningRate: number;
+  /** Largest distance/radius after any step of the epoch; null without a constraint. */
+  readonly worstRatio: number | null;
+}
+
+export interface FitOptions {
+  readonly model: Module;
+  readonly loader: BatchSource;
+  readonly optimizer: Optimizer;
+  /** Learning rate of step 0, 1, 2, … */
+  readonly schedule: Schedule;
+  readonly epochs: number;
+  readonly labelSmoothing?: number;
+  /** What the optimiser's projection keeps; measured after every step. */
+  readonly constraint?: Constraint | null;
+  /** Go on from here; model and optimiser are made as for the beginning. */
+  readonly resume?: Checkpoint;
+  /** Stops after the step in work; the result then holds a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Called for every step, one or two steps late. */
+  readonly onStep?: (record: StepRecord) => void;
+  /** Called after every epoch, and awaited: the place to evaluate, to log, to save. */
+  readonly onEpoch?: (record: EpochRecord, checkpoint: Checkpoint) => void | Promise<void>;
+}
+
+export interface FitResult {
+  readonly status: 'done' | 'interrupted';
+  readonly checkpoint: Checkpoint;
+}
+
+/** The loss became NaN or infinite: names the step, and the launch that made the first such value. */
+export class NonFiniteLossError extends Error {
+  /** The first step is 1. */
+  readonly step: number;
+  /** Null where repeating the last two steps under observation did not show it. */
+  readonly origin: NonFiniteOrigin | null;
+
+  constructor(loss: number, position: Position, origin: NonFiniteOrigin | null) {
+    const where = `step ${position.step + 1} (epoch ${position.epoch + 1}, batch ${position.batch + 1})`;
+    const found = origin ? ` ${describeOrigin(origin)}` : '';
+    const advice = origin?.access === 'read' ? 'Check the images and the weights.' : 'Lower the learning rate.';
+    super(`The loss is ${loss} at ${where}.${found} ${advice}`);
+    this.name = 'NonFiniteLossError';
+    this.step = position.step + 1;
+    this.origin = origin;
+  }
+}
+
+/** A step that was enqueued, with its numbers on their way. */
+interface Enqueued {
+  readonly position: Position;
+  readonly batch: Batch;
+  readonly learningRate: number;
+  readonly metrics: Promise<StepMetrics>;
+}
+
+/** How many steps the host may be ahead of what it has read. */
+const STEPS_AHEAD = 2;
+
+/**
+ * Trains from `resume` (or the beginning) to the end of `epochs`. With the same model, loader, device and seed the weights are
+ * the same bytes, however often the run was stopped and resumed. Throws NonFiniteLossError, or what reading an image throws.
+ */
+export async function fit(options: FitOptions): Promise<FitResult> {
+  const run = new Run(options);
+  return run.toEnd();
+}
+
+class Run {
+  private readonly options: FitOptions;
+  private readonly parts: StepParts;
+  private position: Position;
+  private totals: EpochTotals;
+  private readonly pending: Enqueued[] = [];
+  /** Where the run can be repeated from. */
+  private saved: Checkpoint | null = null;
+
+  constructor(options: FitOptions) {
+    const { model, optimizer, labelSmoothing = 0, constraint = null, resume } = options;
+    this.options = options;
+    this.parts = { model, optimizer, labelSmoothing, constraint };
+    if (resume) restoreCheckpoint(resume, model, optimizer);
+    this.position = resume?.position ?? { epoch: 0, batch: 0, step: 0 };
+    this.totals = resume?.totals ?? NO_TOTALS;
+  }
+
+  async toEnd(): Promise<FitResult> {
+    const { epochs, signal } = this.options;
+    this.saved = this.options.resume ?? (await this.capture());
+    try {
+      while (this.position.epoch < epochs) {
+        if (signal?.aborted || !(await this.finishEpoch())) return await this.interrupted();
+        await this.closeEpoch();
+      }
+    } finally {
+      await Promise.allSettled(this.pending.map(({ metrics }) => metrics));
+    }
+    return { status: 'done', checkpoint: this.saved };
+  }
+
+  /** The batches of the epoch that are not done; false where the signal ended it early. */
+  private async finishEpoch(): Promise<boolean> {
+    const { model, loader, signal } = this.options;
+    model.train();
+    const { epoch, batch: first } = this.position;
+    let next = first;
+    for await (const batch of loader.epoch(epoch, first)) {
+      this.enqueue(batch);
+      next++;
+      if (this.pending.length > STEPS_AHEAD) await this.settle();
+      if (signal?.aborted && next < loader.length) return false;
+    }
+    while (this.pending.length > 0) await this.settle();
+    return true;
+  }
+
+  private enqueue(batch: Batch): void {
+    const { position } = this;
+    const learningRate = this.options.schedule(position.step);
+    const metrics = readMetrics(trainStep(this.parts, batch, learningRate), this.parts.constraint);
+    // Whoever settles the step sees its error; until then it must not crash the process.
+    metrics.catch(() => {});
+    this.pending.push({ position, batch, learningRate, metrics });
+    this.position = { ...position, batch: position.batch + 1, step: position.step + 1 };
+  }
+
+  /** Waits for the oldest enqueued step and adds its numbers to the epoch's. */
+  private async settle(): Promise<void> {
+    const { position, batch, learningRate, metrics } = this.pending.shift()!;
+    const { loss, correct, worstRatio } = await metrics;
+    if (!Number.isFinite(loss)) throw await this.explain(loss, position);
+    const images = batch.labels.length;
+    this.totals = {
+      images: this.totals.images + images,
+      loss: this.totals.loss + images * loss,
+      correct: this.totals.correct + correct,
+      worstRatio: worstRatio === null ? null : Math.max(this.totals.worstRatio ?? 0, worstRatio),
+    };
+    const { step, epoch } = position;
+    this.options.onStep?.({
+      type: 'step',
+      step: step + 1,
+      epoch: epoch + 1,
+      images,
+      learningRate,
+      loss,
+      correct,
+      worstRatio,
+    });
+  }
+
+  private async closeEpoch(): Promise<void> {
+    const { images, loss, correct, worstRatio } = this.totals;
+    const { epoch, step } = this.position;
+    const record: EpochRecord = {
+      type: 'epoch',
+      epoch: epoch + 1,
+      step,
+      images,
+      loss: loss / images,
+      accuracy: correct / images,
+      learningRate: this.options.optimizer.learningRate,
+      worstRatio,
+    };
+    this.position = { epoch: epoch + 1, batch: 0, step };
+    this.totals = NO_TOTALS;
+    this.saved = await this.capture();
+    await this.options.onEpoch?.(record, this.saved);
+  }
+
+  private async interrupted(): Promise<FitResult> {
+    while (this.pending.length > 0) await this.settle();
+    return { status: 'interrupted', checkpoint: await this.capture() };
+  }
+
+  private capture(): Promise<Checkpoint> {
+    return captureCheckpoint(this.options.model, this.options.optimizer, this.position, this.totals);
+  }
+
+  /**
+   * Repeats the epoch from its beginning (the same bytes) and observes the step of the loss that is not finite, and the one before:
+   * a gradient that overflows there spoils the weights without showing in its own loss.
+   */
+  private async explain(loss: number, failed: Position): Promise<NonFiniteLossError> {
+    const { loader, schedule, model, optimizer } = this.options;
+    const saved = this.saved!;
+    await Promise.allSettled(this.pending.map(({ metrics }) => metrics));
+    restoreCheckpoint(saved, model, optimizer);
+    let { step } = saved.position;
+    let origin: NonFiniteOrigin | null = null;
+    for await (const batch of loader.epoch(saved.position.epoch, saved.position.batch)) {
+      const repeat = () => trainStep(this.parts, batch, schedule(step));
+      if (step >= failed.step - 1) origin = await traceNonFinite(() => repeat().dispose(), model);
+      else await readMetrics(repeat(), this.parts.constraint);
+      if (origin || step++ === failed.step) break;
+    }
+    return new NonFiniteLossError(loss, failed, origin);
+  }
+}

@@ -1,0 +1,22 @@
+/** The fine-tuning loop, evaluation, and what a stopped run needs to go on. */
+export {
+  type Checkpoint,
+  captureCheckpoint,
+  type EpochTotals,
+  type Position,
+  packCheckpoint,
+  restoreCheckpoint,
+  unpackCheckpoint,
+} from './checkpoint.ts';
+export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
+export {
+  type BatchSource,
+  type EpochRecord,
+  type FitOptions,
+  type FitResult,
+  fit,
+  NonFiniteLossError,
+  type StepRecord,
+} from './fit.ts';
+export { type Constraint, type StepMetrics, type StepParts, trainStep } from './step.ts';
+export { describeOrigin, type NonFiniteOrigin, traceNonFinite } from './traceNonFinite.ts';

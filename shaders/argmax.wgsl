@@ -47,16 +47,25 @@ fn main(
     places[thread] = place;
   }
   workgroupBarrier();
-  for (var half = lanes / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      let other = thread + half * outputsPerWorkgroup;
-      let isTie = values[other] == values[thread];
-      if (values[other] > values[thread] || (isTie && places[other] < places[thread])) {
-        values[thread] = values[other];
-        places[thread] = places[other];
+  // Sixteen to one at every level: 256 → 16 → 1, 64 → 4 → 1, 16 → 1, 4 → 1.
+  var width = lanes;
+  while (width > 1u) {
+    let kept = max(width / 16u, 1u);
+    if (lane < kept) {
+      var value = values[thread];
+      var place = places[thread];
+      for (var other = lane + kept; other < width; other += kept) {
+        let at = thread + (other - lane) * outputsPerWorkgroup;
+        if (values[at] > value || (values[at] == value && places[at] < place)) {
+          value = values[at];
+          place = places[at];
+        }
       }
+      values[thread] = value;
+      places[thread] = place;
     }
     workgroupBarrier();
+    width = kept;
   }
   if (lane == 0u && output < outputs) {
     out[output] = i32(places[thread]);

@@ -2,8 +2,8 @@
 //
 // x, dy: (batch, channels, spatial)   mean, variance, dGamma, dBeta: (channels)
 //
-// Work: one workgroup of 256 threads per channel; each thread takes every 256th element of the channel, and a fixed tree joins
-// both sums at once.
+// Work: one workgroup of 256 threads per channel; each thread takes every 256th element of the channel, and a fixed tree of
+// two levels (256 → 16 → 1) joins both sums at once.
 
 struct Params {
   batch: u32,
@@ -22,6 +22,7 @@ struct Params {
 
 // (Σ dy·(x − mean), Σ dy)
 var<workgroup> partial: array<vec2<f32>, 256>;
+var<workgroup> sixteenths: array<vec2<f32>, 16>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -52,14 +53,18 @@ fn main(
   }
   partial[lane] = sums;
   workgroupBarrier();
-  for (var half = 128u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 16u) {
+    for (var other = lane + 16u; other < 256u; other += 16u) {
+      sums += partial[other];
     }
-    workgroupBarrier();
+    sixteenths[lane] = sums;
   }
+  workgroupBarrier();
   if (lane == 0u) {
-    dGamma[channel] = partial[0].x / sqrt(variance[channel] + params.epsilon);
-    dBeta[channel] = partial[0].y;
+    for (var other = 1u; other < 16u; other += 1u) {
+      sums += sixteenths[other];
+    }
+    dGamma[channel] = sums.x / sqrt(variance[channel] + params.epsilon);
+    dBeta[channel] = sums.y;
   }
 }

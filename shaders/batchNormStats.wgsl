@@ -3,8 +3,8 @@
 // x: (batch, channels, spatial)   mean, variance: (channels)
 // Two passes over x: E[x²] − E[x]² would cancel where the mean is large against the deviation.
 //
-// Work: one workgroup of 256 threads per channel; each thread takes every 256th element of the channel, and a fixed tree joins
-// the sums.
+// Work: one workgroup of 256 threads per channel; each thread takes every 256th element of the channel, and a fixed tree of
+// two levels (256 → 16 → 1) joins the sums.
 
 struct Params {
   batch: u32,
@@ -18,19 +18,24 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> variance: array<f32>;
 
 var<workgroup> partial: array<f32, 256>;
+var<workgroup> sixteenths: array<f32, 16>;
 
 // The sum of `value` over all threads, for all threads.
 fn total(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 128u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 16u) {
+    var sum = 0.0;
+    for (var other = lane; other < 256u; other += 16u) {
+      sum += partial[other];
     }
-    workgroupBarrier();
+    sixteenths[lane] = sum;
   }
-  let sum = partial[0];
   workgroupBarrier();
+  var sum = 0.0;
+  for (var other = 0u; other < 16u; other += 1u) {
+    sum += sixteenths[other];
+  }
   return sum;
 }
 

@@ -30,14 +30,18 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   firsts[lane] = first;
   workgroupBarrier();
-  for (var half = 128u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      firsts[lane] = min(firsts[lane], firsts[lane + half]);
+  if (lane < 16u) {
+    for (var other = lane + 16u; other < 256u; other += 16u) {
+      first = min(first, firsts[other]);
     }
-    workgroupBarrier();
+    firsts[lane] = first;
   }
+  workgroupBarrier();
   if (lane == 0u) {
+    for (var other = 1u; other < 16u; other += 1u) {
+      first = min(first, firsts[other]);
+    }
     // NONE is −1 in two's complement.
-    index[0] = bitcast<i32>(firsts[0]);
+    index[0] = bitcast<i32>(first);
   }
 }

@@ -61,11 +61,19 @@ fn main(
     partial[thread] = value;
   }
   workgroupBarrier();
-  for (var half = lanes / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[thread] = join(partial[thread], partial[thread + half * outputsPerWorkgroup]);
+  // Sixteen to one at every level: 256 → 16 → 1, 64 → 4 → 1, 16 → 1, 4 → 1.
+  var width = lanes;
+  while (width > 1u) {
+    let kept = max(width / 16u, 1u);
+    if (lane < kept) {
+      var value = partial[thread];
+      for (var other = lane + kept; other < width; other += kept) {
+        value = join(value, partial[thread + (other - lane) * outputsPerWorkgroup]);
+      }
+      partial[thread] = value;
     }
     workgroupBarrier();
+    width = kept;
   }
   if (lane == 0u && output < outputs) {
     out[output] = partial[thread];

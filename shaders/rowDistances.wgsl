@@ -2,7 +2,8 @@
 //
 // weights w, anchors w⁰: (count)   rows (i32): (rowCount, 2), per row (first element, length)   l1, squared: (rowCount)
 //
-// Work: one workgroup of 64 threads per row; each thread takes every 64th element, and a fixed tree joins both sums at once.
+// Work: one workgroup of 64 threads per row; each thread takes every 64th element, and a fixed tree of two
+// levels (64 → 8 → 1) joins both sums at once.
 
 struct Params {
   count: u32,
@@ -18,6 +19,7 @@ struct Params {
 
 // (Σ |w − w⁰|, Σ (w − w⁰)²)
 var<workgroup> partial: array<vec2<f32>, 64>;
+var<workgroup> eighths: array<vec2<f32>, 8>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,14 +40,18 @@ fn main(
   }
   partial[lane] = sums;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 8u) {
+    for (var other = lane + 8u; other < 64u; other += 8u) {
+      sums += partial[other];
     }
-    workgroupBarrier();
+    eighths[lane] = sums;
   }
+  workgroupBarrier();
   if (lane == 0u) {
-    l1[row] = partial[0].x;
-    squared[row] = partial[0].y;
+    for (var other = 1u; other < 8u; other += 1u) {
+      sums += eighths[other];
+    }
+    l1[row] = sums.x;
+    squared[row] = sums.y;
   }
 }

@@ -3,7 +3,8 @@
 // logits z: (rows, classes)   labels (i32), losses: (rows)
 // logsumexp(z) = max + log Σ exp(z − max), which cannot overflow. A label that is no class makes the loss NaN.
 //
-// Work: one workgroup of 64 threads per row; each thread takes every 64th class, and fixed trees join maximum and sums.
+// Work: one workgroup of 64 threads per row; each thread takes every 64th class, and fixed trees of two
+// levels (64 → 8 → 1) join maximum and sums.
 
 struct Params {
   rows: u32,
@@ -17,19 +18,24 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> losses: array<f32>;
 
 var<workgroup> partial: array<f32, 64>;
+var<workgroup> eighths: array<f32, 8>;
 
 // The sum of `value` over all threads, for all threads.
 fn total(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 8u) {
+    var sum = 0.0;
+    for (var other = lane; other < 64u; other += 8u) {
+      sum += partial[other];
     }
-    workgroupBarrier();
+    eighths[lane] = sum;
   }
-  let sum = partial[0];
   workgroupBarrier();
+  var sum = 0.0;
+  for (var other = 0u; other < 8u; other += 1u) {
+    sum += eighths[other];
+  }
   return sum;
 }
 
@@ -37,14 +43,18 @@ fn total(value: f32, lane: u32) -> f32 {
 fn largest(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] = max(partial[lane], partial[lane + half]);
+  if (lane < 8u) {
+    var maximum = value;
+    for (var other = lane; other < 64u; other += 8u) {
+      maximum = max(maximum, partial[other]);
     }
-    workgroupBarrier();
+    eighths[lane] = maximum;
   }
-  let maximum = partial[0];
   workgroupBarrier();
+  var maximum = eighths[0];
+  for (var other = 1u; other < 8u; other += 1u) {
+    maximum = max(maximum, eighths[other]);
+  }
   return maximum;
 }
 

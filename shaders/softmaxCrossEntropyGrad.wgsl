@@ -18,19 +18,24 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dLogits: array<f32>;
 
 var<workgroup> partial: array<f32, 64>;
+var<workgroup> eighths: array<f32, 8>;
 
 // The sum of `value` over all threads, for all threads.
 fn total(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+  if (lane < 8u) {
+    var sum = 0.0;
+    for (var other = lane; other < 64u; other += 8u) {
+      sum += partial[other];
     }
-    workgroupBarrier();
+    eighths[lane] = sum;
   }
-  let sum = partial[0];
   workgroupBarrier();
+  var sum = 0.0;
+  for (var other = 0u; other < 8u; other += 1u) {
+    sum += eighths[other];
+  }
   return sum;
 }
 
@@ -38,14 +43,18 @@ fn total(value: f32, lane: u32) -> f32 {
 fn largest(value: f32, lane: u32) -> f32 {
   partial[lane] = value;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      partial[lane] = max(partial[lane], partial[lane + half]);
+  if (lane < 8u) {
+    var maximum = value;
+    for (var other = lane; other < 64u; other += 8u) {
+      maximum = max(maximum, partial[other]);
     }
-    workgroupBarrier();
+    eighths[lane] = maximum;
   }
-  let maximum = partial[0];
   workgroupBarrier();
+  var maximum = eighths[0];
+  for (var other = 1u; other < 8u; other += 1u) {
+    maximum = max(maximum, eighths[other]);
+  }
   return maximum;
 }
 

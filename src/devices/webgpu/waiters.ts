@@ -1,7 +1,15 @@
+/** Called when someone begins to wait for the device; `isWaiting` tells as long as anyone does. */
+export type WhileWaiting = (isWaiting: () => boolean) => void;
+
 /** Promises that are waited for, so that a failure of the device rejects all of them at once. */
 export class Waiters {
+  readonly #whileWaiting: WhileWaiting | undefined;
   readonly #rejections = new Set<(error: Error) => void>();
   #failure: Error | undefined;
+
+  constructor(whileWaiting?: WhileWaiting) {
+    this.#whileWaiting = whileWaiting;
+  }
 
   get failure(): Error | undefined {
     return this.#failure;
@@ -30,6 +38,7 @@ export class Waiters {
         return;
       }
       this.#rejections.add(reject);
+      this.#whileWaiting?.(() => this.#rejections.size > 0);
       start(
         (value) => {
           this.#rejections.delete(reject);

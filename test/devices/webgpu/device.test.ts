@@ -5,6 +5,7 @@ import { requestNodeWebGpuDevice } from '../../../src/devices/webgpu/node.ts';
 import { batchNormStats } from '../../../src/kernels/batchNorm.ts';
 import { fill } from '../../../src/kernels/copy.ts';
 import { binary, firstNonFinite, unary } from '../../../src/kernels/elementwise.ts';
+import { projectRows } from '../../../src/kernels/rows.ts';
 import { add, affine, all, copy, filled, openBreakable } from './support.ts';
 
 let device: WebGpuDevice;
@@ -168,19 +169,21 @@ it('lets a launch read from a buffer that it writes to', async () => {
 });
 
 it('folds the grid where there are more than 65,535 workgroups', async () => {
-  const channels = 70_001;
-  const x = device.allocate('f32', channels);
+  // One workgroup per row; every row is one element and is pulled from 1 to its radius.
+  const rowCount = 70_001;
+  const [weights, anchors, l1] = [1, 0, 1].map((value) => filled(device, rowCount, value));
+  const radii = device.allocate('f32', rowCount);
+  const expected = Float32Array.from({ length: rowCount }, (_, r) => (r % 7) / 8);
+  device.upload(radii, expected);
+  const rows = device.allocate('i32', 2 * rowCount);
   device.upload(
-    x,
-    Float32Array.from({ length: channels }, (_, c) => c),
+    rows,
+    Int32Array.from({ length: 2 * rowCount }, (_, i) => (i % 2 === 0 ? i / 2 : 1)),
   );
-  const [mean, variance] = [device.allocate('f32', channels), device.allocate('f32', channels)];
-  // One workgroup per channel.
-  const params = { batch: 1, channels, spatial: 1 };
-  const buffers = { x: all(x), mean: all(mean), variance: all(variance) };
-  device.launch({ kernel: batchNormStats, constants: {}, params, buffers });
-  expect(await device.read(all(mean))).toEqual(await device.read(all(x)));
-  for (const buffer of [x, mean, variance]) device.free(buffer);
+  const buffers = { weights: all(weights!), anchors: all(anchors!), rows: all(rows), l1: all(l1!), radii: all(radii) };
+  device.launch({ kernel: projectRows, constants: {}, params: { count: rowCount, rowCount }, buffers });
+  expect(await device.read(all(weights!))).toEqual(expected);
+  for (const buffer of [weights!, anchors!, l1!, radii, rows]) device.free(buffer);
 });
 
 it('names limit, need and remedy where something does not fit', async () => {

@@ -2,6 +2,7 @@
  * Which device runs the kernels, and why: a real GPU where there is one, else the CPU device. Software adapters compute on the
  * same processor cores as the CPU device, several times slower, so `auto` passes them over.
  */
+import { createCpuDevice } from './cpu/browser.ts';
 import type { Device, DeviceKind } from './device.ts';
 import { ReferenceDevice } from './reference/device.ts';
 import { describeAdapter, openDevice, requestAdapter } from './webgpu/adapter.ts';
@@ -25,32 +26,32 @@ export interface ChosenDevice {
   readonly reason: string;
 }
 
-/** Where a device comes from that the language itself does not have. Browsers are the default; `node.ts` sets Node's. */
-export interface Platform {
-  /** WebGPU; undefined where there is none. Rejects where it should be there and does not load. */
-  gpu(): Promise<GPU | undefined>;
-  cpu(threads?: number): Promise<Device>;
+/** Where WebGPU and threads come from. A browser's are the default; importing `node.ts` sets Node's. */
+export interface DeviceSources {
+  /** Undefined where there is no WebGPU. Rejects, saying why, where it should be there and does not load. */
+  findGpu(): Promise<GPU | undefined>;
+  createCpuDevice(options: { threads?: number }): Promise<Device>;
 }
 
-let platform: Platform = {
-  gpu: async () => globalThis.navigator?.gpu,
-  cpu: async () => Promise.reject(new Error('the cpu device is not there yet')),
+let sources: DeviceSources = {
+  findGpu: async () => globalThis.navigator?.gpu,
+  createCpuDevice,
 };
 
-export function setPlatform(other: Platform): void {
-  platform = other;
+export function setDeviceSources(other: DeviceSources): void {
+  sources = other;
 }
 
 /** Opens the device. Rejects when the one that was asked for by name is not there; `auto` always finds one. */
 export async function chooseDevice(request: DeviceRequest = {}): Promise<ChosenDevice> {
-  const { device: choice = 'auto', threads } = request;
+  const { device: choice = 'auto' } = request;
   switch (choice) {
     case 'auto':
       return automatic(request);
     case 'webgpu':
       return { device: await openWebGpu(await findAdapter(request)), reason: 'as requested' };
     case 'cpu':
-      return { device: await platform.cpu(threads), reason: 'as requested' };
+      return { device: await createCpu(request), reason: 'as requested' };
     case 'reference':
       return { device: new ReferenceDevice(), reason: 'as requested' };
     default:
@@ -61,7 +62,7 @@ export async function chooseDevice(request: DeviceRequest = {}): Promise<ChosenD
 async function automatic(request: DeviceRequest): Promise<ChosenDevice> {
   const found = await gpuOrWhyNot(request);
   if (typeof found !== 'string') return { device: found, reason: `${found.name} is a GPU` };
-  return { device: await platform.cpu(request.threads), reason: `no GPU: ${found}` };
+  return { device: await createCpu(request), reason: `no GPU: ${found}` };
 }
 
 async function gpuOrWhyNot(request: DeviceRequest): Promise<WebGpuDevice | string> {
@@ -75,13 +76,16 @@ async function gpuOrWhyNot(request: DeviceRequest): Promise<WebGpuDevice | strin
   }
 }
 
+const createCpu = ({ threads }: DeviceRequest): Promise<Device> =>
+  sources.createCpuDevice(threads === undefined ? {} : { threads });
+
 interface FoundAdapter {
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
 }
 
 async function findAdapter({ powerPreference }: DeviceRequest): Promise<FoundAdapter> {
-  const gpu = await platform.gpu();
+  const gpu = await sources.findGpu();
   return requestAdapter({ ...(gpu && { gpu }), ...(powerPreference && { powerPreference }) });
 }
 

@@ -15,6 +15,7 @@ export interface ProgramState {
   readonly id: number;
   readonly program: Program;
   readonly name: string;
+  readonly constants: readonly (readonly [name: string, type: ConstantType])[];
   readonly buffers: readonly (readonly [name: string, spec: BufferSpec])[];
   readonly paramBytes: number;
   readonly bindGroupLayout: GPUBindGroupLayout;
@@ -76,14 +77,12 @@ export class PipelineCache {
 
   /** Starts compiling at the first call for a set of values. */
   pipeline(state: ProgramState, constants: ConstantChoice, overrides: Overrides): PipelineEntry {
-    const values: Record<string, number> = { ...overrides };
-    for (const [name, type] of Object.entries(state.program.kernel.constants as ConstantSpecs)) {
-      values[wgslName(name)] = constantNumber(name, type, constants[name]);
-    }
-    const key = Object.entries(values).join();
+    const values = state.constants.map(([name, type]) => constantNumber(name, type, constants[name]));
+    const key = `${values.join()};${Object.values(overrides).join()}`;
     let entry = state.pipelines.get(key);
     if (entry === undefined) {
-      entry = this.#compile(state, values);
+      const named = state.constants.map(([name], i): [string, number] => [wgslName(name), values[i]!]);
+      entry = this.#compile(state, { ...overrides, ...Object.fromEntries(named) });
       state.pipelines.set(key, entry);
     }
     return entry;
@@ -91,6 +90,7 @@ export class PipelineCache {
 
   #createState(program: Program): ProgramState {
     const { name, params } = program.kernel;
+    const constants = Object.entries(program.kernel.constants as ConstantSpecs);
     const buffers = Object.entries(program.kernel.buffers) as [string, BufferSpec][];
     const have = this.#limits.maxStorageBuffersPerShaderStage;
     if (buffers.length > have) {
@@ -117,7 +117,8 @@ export class PipelineCache {
     });
     const pipelineLayout = this.#device.createPipelineLayout({ label: name, bindGroupLayouts: [bindGroupLayout] });
     const id = this.#states.size;
-    return { id, program, name, buffers, paramBytes, bindGroupLayout, pipelineLayout, pipelines: new Map() };
+    const pipelines = new Map<string, PipelineEntry>();
+    return { id, program, name, constants, buffers, paramBytes, bindGroupLayout, pipelineLayout, pipelines };
   }
 
   #compile(state: ProgramState, constants: Record<string, number>): PipelineEntry {

@@ -36,6 +36,26 @@ it('a lost device rejects what was waited for and every later call', async () =>
   expect(() => add(device, all(x), all(out))).toThrow(/device was lost/);
 });
 
+it('a device that is lost while results are on their way says so, and not that a promise was aborted', async () => {
+  const { device, inner } = await openBreakable();
+  const x = filled(device, 1 << 20, 1);
+  const out = filled(device, 1 << 20, 1);
+  add(device, all(x), all(out));
+  await device.synchronize();
+  for (let i = 0; i < 50; i++) add(device, all(x), all(out));
+  const reading = device.read(all(out));
+  const finishing = device.synchronize();
+  const timing = device.profile(() => undefined);
+  // By now all has been handed to the GPU, and the results are being mapped.
+  await new Promise(setImmediate);
+  inner.destroy();
+  const outcomes = await Promise.allSettled([reading, finishing, timing]);
+  for (const outcome of outcomes) {
+    expect(outcome.status).toBe('rejected');
+    expect(String((outcome as PromiseRejectedResult).reason)).toMatch(/device was lost/);
+  }
+});
+
 it('an uncaptured WebGPU error ends the run, with its message and the kernels that ran', async () => {
   const { device, inner } = await openBreakable();
   const x = filled(device, 64, 1);

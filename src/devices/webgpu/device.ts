@@ -41,7 +41,7 @@ import { PipelineCache } from './pipelineCache.ts';
 import { type KernelTiming, Profiler } from './profiler.ts';
 import type { DeviceTraits, Grid, Overrides, Program } from './programs/program.ts';
 import { programs } from './programs.ts';
-import { Waiters, type WhileWaiting } from './waiters.ts';
+import { Waiters } from './waiters.ts';
 import { WebGpuBuffer } from './webGpuBuffer.ts';
 
 const BYTES = 4;
@@ -51,14 +51,9 @@ const NO_OVERRIDES: Overrides = Object.freeze({});
  * Opens the WebGPU device. In Node, use `requestNodeWebGpuDevice`, which takes WebGPU from the package `webgpu`.
  * Rejects when there is no WebGPU or no adapter, and refuses Dawn's null backend.
  */
-export async function requestWebGpuDevice(request: WebGpuRequest = {}): Promise<WebGpuDevice> {
+export async function requestWebGpuDevice(request: AdapterRequest = {}): Promise<WebGpuDevice> {
   const { gpu, adapter } = await requestAdapter(request);
-  return new WebGpuDevice(gpu, await openDevice(adapter), describeAdapter(adapter), request.whileWaiting);
-}
-
-export interface WebGpuRequest extends AdapterRequest {
-  /** What the platform does while a promise of a software adapter is pending, to leave it the processor. */
-  readonly whileWaiting?: WhileWaiting | undefined;
+  return new WebGpuDevice(gpu, await openDevice(adapter), describeAdapter(adapter));
 }
 
 export class WebGpuDevice implements Device {
@@ -79,7 +74,7 @@ export class WebGpuDevice implements Device {
   readonly #staging: BufferPool;
   readonly #placeholders: Memory[] = [];
 
-  constructor(gpu: GPU, device: GPUDevice, adapter: AdapterDescription, whileWaiting?: WhileWaiting) {
+  constructor(gpu: GPU, device: GPUDevice, adapter: AdapterDescription) {
     const { limits, isSoftware, vendor, architecture } = adapter;
     const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = limits;
     this.gpu = gpu;
@@ -87,7 +82,7 @@ export class WebGpuDevice implements Device {
     this.name = adapter.name;
     this.isSoftware = isSoftware;
     this.#device = device;
-    this.#waiters = new Waiters(isSoftware ? whileWaiting : undefined);
+    this.#waiters = new Waiters(isSoftware);
     this.#traits = {
       isSoftware,
       vendor,

@@ -1,7 +1,10 @@
-/** WebGPU in Node: Dawn, from the optional package `webgpu`. */
+/**
+ * WebGPU in Node: Dawn, from the optional package `webgpu`. Importing this file also sets what Node does while it waits for a
+ * software adapter.
+ */
 import type { AdapterRequest } from './adapter.ts';
 import { requestWebGpuDevice, type WebGpuDevice } from './device.ts';
-import type { WhileWaiting } from './waiters.ts';
+import { setWhileWaiting, type WhileWaiting } from './waiters.ts';
 
 /**
  * Dawn's GPU object dies when it is garbage collected, and takes the process with it if a device is still in use; it is
@@ -52,7 +55,9 @@ function napWhileWaiting(): WhileWaiting {
   };
 }
 
+setWhileWaiting(napWhileWaiting);
+
 /** As `requestWebGpuDevice`, with Dawn as the source of WebGPU. */
 export async function requestNodeWebGpuDevice(request: Omit<AdapterRequest, 'gpu'> = {}): Promise<WebGpuDevice> {
-  return requestWebGpuDevice({ ...request, gpu: await nodeGpu(), whileWaiting: napWhileWaiting() });
+  return requestWebGpuDevice({ ...request, gpu: await nodeGpu() });
 }

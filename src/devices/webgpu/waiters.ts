@@ -1,14 +1,21 @@
 /** Called when someone begins to wait for the device; `isWaiting` tells as long as anyone does. */
 export type WhileWaiting = (isWaiting: () => boolean) => void;
 
+let createWhileWaiting: () => WhileWaiting | undefined = () => undefined;
+
+/** What the platform does while a promise of a software adapter is pending. Importing `node.ts` sets Node's. */
+export function setWhileWaiting(create: () => WhileWaiting): void {
+  createWhileWaiting = create;
+}
+
 /** Promises that are waited for, so that a failure of the device rejects all of them at once. */
 export class Waiters {
   readonly #whileWaiting: WhileWaiting | undefined;
   readonly #rejections = new Set<(error: Error) => void>();
   #failure: Error | undefined;
 
-  constructor(whileWaiting?: WhileWaiting) {
-    this.#whileWaiting = whileWaiting;
+  constructor(isSoftware: boolean) {
+    this.#whileWaiting = isSoftware ? createWhileWaiting() : undefined;
   }
 
   get failure(): Error | undefined {

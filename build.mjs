@@ -35,18 +35,18 @@ const ENTRIES = {
 };
 
 export async function bundleLibrary() {
-  const dist = join(root, 'dist');
-  for (const name of existsSync(dist) ? readdirSync(dist) : []) {
-    if (name !== 'types') rmSync(join(dist, name), { recursive: true });
-  }
-  await build({
+  const { metafile } = await build({
     ...bundleOptions,
     entryPoints: ENTRIES,
     outdir: 'dist',
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
+    metafile: true,
   });
-  chmodSync(join(dist, 'cli.js'), 0o755);
+  chmodSync(join(root, 'dist', 'cli.js'), 0o755);
+  for (const name of readdirSync(join(root, 'dist', 'chunks'))) {
+    if (!(`dist/chunks/${name}` in metafile.outputs)) rmSync(join(root, 'dist', 'chunks', name));
+  }
 }
 
 /** Declarations keep the sources' `.ts` specifiers, also in `declare module '../tensor/tensor.ts'`; consumers need `.js`. */

@@ -8,7 +8,8 @@
 // (n, i, j), and k runs over (c, p, q). W is w as it lies in memory; X is never built, its elements are read from x where they are.
 //
 // Work: as in matmul.wgsl, with the same tiles and the same 8 × 8 block to a thread. Tiles are numbered rows first, then columns,
-// then groups. A thread fills the same four columns of tileX for every k, so it works out (n, i, j) only once.
+// then groups. Divisions are slow: a thread fills the same four columns of tileX for every k, so it works out (n, i, j) once; and
+// what the next `depth` values of k mean is put into `taps` by one thread each, while the others multiply.
 // With `direct` (groups of few channels, where a tile would be mostly empty) each thread computes one element of y.
 
 override direct: bool = false;
@@ -44,6 +45,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+var<workgroup> taps: array<Tap, depth>;
 var<workgroup> tileW: array<vec4<f32>, depth * (2u * threadRows + 1u)>;
 var<workgroup> tileX: array<vec4<f32>, depth * (2u * threadColumns + 1u)>;
 
@@ -62,39 +64,45 @@ fn terms() -> u32 {
   return groupIn() * params.kernelHeight * params.kernelWidth;
 }
 
-// Four places (n, i, j), as what they read: the first channel of the image in the group, and the window's upper left corner.
-struct Windows {
-  start: vec4<u32>,
-  top: vec4<i32>,
-  left: vec4<i32>,
+// Where k = (c, p, q) reads x from a window's upper left corner: in memory, and as (h, w) in 16 bits each.
+struct Tap {
+  offset: u32,
+  shift: u32,
 }
 
-fn windows(column: vec4<u32>, group: u32) -> Windows {
+fn tapOf(k: u32) -> Tap {
+  let c = k / (params.kernelHeight * params.kernelWidth);
+  let h = k / params.kernelWidth % params.kernelHeight * params.dilationHeight;
+  let w = k % params.kernelWidth * params.dilationWidth;
+  return Tap((c * params.inHeight + h) * params.inWidth + w, (h << 16u) | w);
+}
+
+// The upper left corners of four windows, as (h, w) and in memory (modulo 2³²: it may lie before x) in the group's first channel.
+struct Corners {
+  h: vec4<i32>,
+  w: vec4<i32>,
+  start: vec4<u32>,
+}
+
+fn cornersOf(column: vec4<u32>, group: u32) -> Corners {
   let places = params.outHeight * params.outWidth;
   let image = column / places;
   let i = column % places / params.outWidth;
   let j = column % params.outWidth;
-  return Windows(
-    (image * params.inChannels + group * groupIn()) * params.inHeight * params.inWidth,
-    vec4<i32>(i * params.strideHeight) - i32(params.paddingHeight),
-    vec4<i32>(j * params.strideWidth) - i32(params.paddingWidth),
-  );
+  let h = vec4<i32>(i * params.strideHeight) - i32(params.paddingHeight);
+  let w = vec4<i32>(j * params.strideWidth) - i32(params.paddingWidth);
+  let channel = image * params.inChannels + group * groupIn();
+  return Corners(h, w, (channel * params.inHeight + vec4<u32>(h)) * params.inWidth + vec4<u32>(w));
 }
 
-// Element k = (c, p, q) of four windows; zero in the padding, and beyond the last k.
-fn loadX(window: Windows, k: u32) -> vec4<f32> {
-  if (k >= terms()) {
-    return vec4<f32>();
-  }
-  let c = k / (params.kernelHeight * params.kernelWidth);
-  let p = k / params.kernelWidth % params.kernelHeight;
-  let q = k % params.kernelWidth;
+// x at a tap of four windows, and zero in the padding.
+fn loadX(corners: Corners, tap: Tap) -> vec4<f32> {
   // A negative h or w becomes a large unsigned number.
-  let rows = vec4<u32>(window.top + i32(p * params.dilationHeight));
-  let columns = vec4<u32>(window.left + i32(q * params.dilationWidth));
-  let inside = (rows < vec4<u32>(params.inHeight)) & (columns < vec4<u32>(params.inWidth));
-  let at = select(vec4<u32>(), window.start + (c * params.inHeight + rows) * params.inWidth + columns, inside);
-  return select(vec4<f32>(), vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
+  let h = vec4<u32>(corners.h + i32(tap.shift >> 16u));
+  let w = vec4<u32>(corners.w + i32(tap.shift & 0xffffu));
+  let isInside = (h < vec4<u32>(params.inHeight)) & (w < vec4<u32>(params.inWidth));
+  let at = select(vec4<u32>(), corners.start + tap.offset, isInside);
+  return select(vec4<f32>(), vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]), isInside);
 }
 
 // The weights of four output channels at k; zero beyond the last k.
@@ -111,31 +119,24 @@ fn outer(left: vec4<f32>, right: vec4<f32>) -> mat4x4<f32> {
   return mat4x4<f32>(left.x * right, left.y * right, left.z * right, left.w * right);
 }
 
-// `starts`: where the four columns begin in y, for the first channel of the group.
-fn storeRow(starts: vec4<u32>, inside: vec4<bool>, row: u32, values: vec4<f32>) {
-  if (row >= groupOut()) {
-    return;
-  }
-  let at = starts + row * params.outHeight * params.outWidth;
-  if (inside.x) { y[at.x] = values.x; }
-  if (inside.y) { y[at.y] = values.y; }
-  if (inside.z) { y[at.z] = values.z; }
-  if (inside.w) { y[at.w] = values.w; }
+// Row r of a block. An index that is not constant would move the block from registers to memory.
+fn rowOf(block: mat4x4<f32>, r: u32) -> vec4<f32> {
+  return select(select(block[0], block[1], r == 1u), select(block[2], block[3], r == 3u), r >= 2u);
 }
 
-fn storeBlocks(group: u32, row: u32, column: u32, top: mat4x4<f32>, bottom: mat4x4<f32>) {
+fn storeBlock(group: u32, firstRow: u32, column: u32, block: mat4x4<f32>) {
   let places = params.outHeight * params.outWidth;
   let columns = column + STEPS * columnSlots;
-  let inside = columns < vec4<u32>(params.batch * places);
+  let isInside = columns < vec4<u32>(params.batch * places);
   let starts = (columns / places * params.outChannels + group * groupOut()) * places + columns % places;
-  storeRow(starts, inside, row, top[0]);
-  storeRow(starts, inside, row + rowSlots, top[1]);
-  storeRow(starts, inside, row + 2u * rowSlots, top[2]);
-  storeRow(starts, inside, row + 3u * rowSlots, top[3]);
-  storeRow(starts, inside, row + threadRows, bottom[0]);
-  storeRow(starts, inside, row + threadRows + rowSlots, bottom[1]);
-  storeRow(starts, inside, row + threadRows + 2u * rowSlots, bottom[2]);
-  storeRow(starts, inside, row + threadRows + 3u * rowSlots, bottom[3]);
+  for (var r = 0u; r < 4u && firstRow + r * rowSlots < groupOut(); r++) {
+    let at = starts + (firstRow + r * rowSlots) * places;
+    let values = rowOf(block, r);
+    if (isInside.x) { y[at.x] = values.x; }
+    if (isInside.y) { y[at.y] = values.y; }
+    if (isInside.z) { y[at.z] = values.z; }
+    if (isInside.w) { y[at.w] = values.w; }
+  }
 }
 
 // One element of y, by its place in memory.
@@ -144,13 +145,24 @@ fn computeDirectly(at: u32) {
   if (at >= params.batch * params.outChannels * places) {
     return;
   }
-  let channel = at / places % params.outChannels;
   let image = at / (places * params.outChannels);
-  let group = channel / groupOut();
-  let window = windows(vec4<u32>(image * places + at % places), group);
+  let channel = at / places % params.outChannels;
+  let top = i32(at % places / params.outWidth * params.strideHeight) - i32(params.paddingHeight);
+  let left = i32(at % params.outWidth * params.strideWidth) - i32(params.paddingWidth);
+  let firstIn = image * params.inChannels + channel / groupOut() * groupIn();
+  var weight = channel * terms();
   var sum = 0.0;
-  for (var k = 0u; k < terms(); k++) {
-    sum += w[channel * terms() + k] * loadX(window, k).x;
+  for (var c = 0u; c < groupIn(); c++) {
+    for (var p = 0u; p < params.kernelHeight; p++) {
+      let row = u32(top + i32(p * params.dilationHeight));
+      for (var q = 0u; q < params.kernelWidth; q++) {
+        let column = u32(left + i32(q * params.dilationWidth));
+        if (row < params.inHeight && column < params.inWidth) {
+          sum += w[weight] * x[((firstIn + c) * params.inHeight + row) * params.inWidth + column];
+        }
+        weight++;
+      }
+    }
   }
   y[at] = sum;
 }
@@ -177,22 +189,29 @@ fn main(
   let firstRow = tile % rowTiles * 4u * rowSlots;
   let firstColumn = tile / rowTiles % columnTiles * 4u * columnSlots;
   let columnSlot = lane % columnSlots;
-  let window = windows(min(firstColumn + columnSlot + STEPS * columnSlots, vec4<u32>(columns - 1u)), group);
+  let corners = cornersOf(min(firstColumn + columnSlot + STEPS * columnSlots, vec4<u32>(columns - 1u)), group);
 
   var topLeft = mat4x4<f32>();
   var topRight = mat4x4<f32>();
   var bottomLeft = mat4x4<f32>();
   var bottomRight = mat4x4<f32>();
 
+  if (lane < depth) {
+    taps[lane] = tapOf(lane);
+  }
+  workgroupBarrier();
   for (var firstK = 0u; firstK < terms(); firstK += depth) {
     for (var e = lane; e < depth * rowSlots; e += threads) {
       let k = e % depth;
       tileW[k * (rowSlots + 1u) + e / depth] = loadW(group, firstRow + e / depth, firstK + k);
     }
     for (var k = lane / columnSlots; k < depth; k += threads / columnSlots) {
-      tileX[k * (columnSlots + 1u) + columnSlot] = loadX(window, firstK + k);
+      tileX[k * (columnSlots + 1u) + columnSlot] = select(vec4<f32>(), loadX(corners, taps[k]), firstK + k < terms());
     }
     workgroupBarrier();
+    if (lane < depth) {
+      taps[lane] = tapOf(firstK + depth + lane);
+    }
     for (var k = 0u; k < depth; k++) {
       let top = tileW[k * (rowSlots + 1u) + thread.y];
       let bottom = tileW[k * (rowSlots + 1u) + thread.y + threadRows];
@@ -208,6 +227,8 @@ fn main(
 
   let row = firstRow + thread.y;
   let column = firstColumn + thread.x;
-  storeBlocks(group, row, column, topLeft, bottomLeft);
-  storeBlocks(group, row, column + threadColumns, topRight, bottomRight);
+  storeBlock(group, row, column, topLeft);
+  storeBlock(group, row, column + threadColumns, topRight);
+  storeBlock(group, row + threadRows, column, bottomLeft);
+  storeBlock(group, row + threadRows, column + threadColumns, bottomRight);
 }

@@ -12,7 +12,9 @@
 // (n, u, v), and k runs over (o, t of p, t of q).
 //
 // Work: as in matmul.wgsl, with the same tiles and the same 8 × 8 block to a thread. Tiles are numbered rows first, then columns (as
-// many as the largest phase has), then groups, then phases. A thread fills the same four columns of tileY for every k.
+// many as the largest phase has), then groups, then phases. Divisions are slow: a thread fills the same four columns of tileY for every
+// k, so it works out (n, u, v) once; and what the next `depth` values of k mean is put into `taps` by one thread each, while the
+// others multiply.
 // With `direct` (groups of few channels, where a tile would be mostly empty) each thread computes one element of dx.
 
 override direct: bool = false;
@@ -48,6 +50,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
+var<workgroup> taps: array<Tap, depth>;
 var<workgroup> tileW: array<vec4<f32>, depth * (2u * threadRows + 1u)>;
 var<workgroup> tileY: array<vec4<f32>, depth * (2u * threadColumns + 1u)>;
 
@@ -63,7 +66,6 @@ fn groupOut() -> u32 {
 
 // One axis of a phase.
 struct Phase {
-  stride: u32,
   // The elements first, first + stride, … of dx: `count` of them.
   first: u32,
   count: u32,
@@ -73,7 +75,7 @@ struct Phase {
   taps: u32,
   // Element u meets the t-th tap at origin + u − t·back of dy.
   origin: i32,
-  back: i32,
+  back: u32,
 }
 
 fn phaseOf(residue: u32, stride: u32, padding: u32, dilation: u32, kernel: u32, length: u32) -> Phase {
@@ -88,14 +90,13 @@ fn phaseOf(residue: u32, stride: u32, padding: u32, dilation: u32, kernel: u32, 
   }
   let taps = select(0u, (kernel - tap + step - 1u) / step, tap < step && tap < kernel);
   return Phase(
-    stride,
     first,
     select(0u, (length - first + stride - 1u) / stride, first < length),
     tap,
     step,
     taps,
     (i32(first + padding) - i32(tap * dilation)) / i32(stride),
-    i32(step * dilation / stride),
+    step * dilation / stride,
   );
 }
 
@@ -121,51 +122,58 @@ fn phaseOfColumns(residue: u32) -> Phase {
   );
 }
 
-// Four places (n, u, v), as what they read: the first channel of the image in the group, and i and j at the first tap.
-struct Windows {
-  start: vec4<u32>,
-  i: vec4<i32>,
-  j: vec4<i32>,
+// What k = (o, t of p, t of q) reads: its weight, from the first of the group; and dy, from a place's first tap: in memory, and as
+// steps back in (i, j) in 16 bits each.
+struct Tap {
+  weight: u32,
+  offset: u32,
+  back: u32,
 }
 
-fn windows(image: vec4<u32>, u: vec4<u32>, v: vec4<u32>, group: u32, rows: Phase, columns: Phase) -> Windows {
-  return Windows(
-    (image * params.outChannels + group * groupOut()) * params.outHeight * params.outWidth,
-    vec4<i32>(u) + rows.origin,
-    vec4<i32>(v) + columns.origin,
+fn tapOf(k: u32, rows: Phase, columns: Phase) -> Tap {
+  let taps = rows.taps * columns.taps;
+  let o = k / taps;
+  let t = vec2<u32>(k % taps / columns.taps, k % columns.taps);
+  let p = rows.tap + t.x * rows.step;
+  let q = columns.tap + t.y * columns.step;
+  let back = t * vec2<u32>(rows.back, columns.back);
+  return Tap(
+    (o * groupIn() * params.kernelHeight + p) * params.kernelWidth + q,
+    (o * params.outHeight - back.x) * params.outWidth - back.y,
+    (back.x << 16u) | back.y,
   );
 }
 
-// What four places read of dy at k = (o, t of p, t of q); zero outside of dy, and beyond the last k.
-fn loadY(window: Windows, rows: Phase, columns: Phase, k: u32) -> vec4<f32> {
-  let taps = rows.taps * columns.taps;
-  if (k >= groupOut() * taps) {
-    return vec4<f32>();
-  }
+// The first taps of four places (n, u, v), as (i, j) and in memory (modulo 2³²: it may lie outside of dy) in the group's first channel.
+struct Corners {
+  i: vec4<i32>,
+  j: vec4<i32>,
+  start: vec4<u32>,
+}
+
+fn cornersOf(place: vec4<u32>, group: u32, rows: Phase, columns: Phase) -> Corners {
+  let image = place / (rows.count * columns.count);
+  let i = vec4<i32>(place / columns.count % rows.count) + rows.origin;
+  let j = vec4<i32>(place % columns.count) + columns.origin;
+  let channel = image * params.outChannels + group * groupOut();
+  return Corners(i, j, (channel * params.outHeight + vec4<u32>(i)) * params.outWidth + vec4<u32>(j));
+}
+
+// dy at a tap of four places, and zero outside of it.
+fn loadY(corners: Corners, tap: Tap) -> vec4<f32> {
   // A negative i or j becomes a large unsigned number.
-  let i = vec4<u32>(window.i - i32(k % taps / columns.taps) * rows.back);
-  let j = vec4<u32>(window.j - i32(k % columns.taps) * columns.back);
-  let inside = (i < vec4<u32>(params.outHeight)) & (j < vec4<u32>(params.outWidth));
-  let at = select(vec4<u32>(), window.start + (k / taps * params.outHeight + i) * params.outWidth + j, inside);
-  return select(vec4<f32>(), vec4<f32>(dy[at.x], dy[at.y], dy[at.z], dy[at.w]), inside);
+  let i = vec4<u32>(corners.i - i32(tap.back >> 16u));
+  let j = vec4<u32>(corners.j - i32(tap.back & 0xffffu));
+  let isInside = (i < vec4<u32>(params.outHeight)) & (j < vec4<u32>(params.outWidth));
+  let at = select(vec4<u32>(), corners.start + tap.offset, isInside);
+  return select(vec4<f32>(), vec4<f32>(dy[at.x], dy[at.y], dy[at.z], dy[at.w]), isInside);
 }
 
-// Where the weight of the group's first input channel is, at k.
-fn weightAt(group: u32, rows: Phase, columns: Phase, k: u32) -> u32 {
-  let taps = rows.taps * columns.taps;
-  let o = group * groupOut() + k / taps;
-  let p = rows.tap + k % taps / columns.taps * rows.step;
-  let q = columns.tap + k % columns.taps * columns.step;
-  return (o * groupIn() * params.kernelHeight + p) * params.kernelWidth + q;
-}
-
-// The weights of four input channels at k; zero beyond the last k.
-fn loadW(group: u32, row: u32, rows: Phase, columns: Phase, k: u32) -> vec4<f32> {
-  if (k >= groupOut() * rows.taps * columns.taps) {
-    return vec4<f32>();
-  }
+// The weights of four input channels at a tap.
+fn loadW(group: u32, row: u32, tap: Tap) -> vec4<f32> {
+  let kernel = params.kernelHeight * params.kernelWidth;
   let channels = min(row + STEPS * rowSlots, vec4<u32>(groupIn() - 1u));
-  let at = weightAt(group, rows, columns, k) + channels * params.kernelHeight * params.kernelWidth;
+  let at = tap.weight + (group * groupOut() * groupIn() + channels) * kernel;
   return vec4<f32>(w[at.x], w[at.y], w[at.z], w[at.w]);
 }
 
@@ -173,42 +181,26 @@ fn outer(left: vec4<f32>, right: vec4<f32>) -> mat4x4<f32> {
   return mat4x4<f32>(left.x * right, left.y * right, left.z * right, left.w * right);
 }
 
-// `starts`: where the four columns are in dx, for the first channel of the group.
-fn storeRow(starts: vec4<u32>, inside: vec4<bool>, row: u32, values: vec4<f32>) {
-  if (row >= groupIn()) {
-    return;
-  }
-  let at = starts + row * params.inHeight * params.inWidth;
-  if (inside.x) { dx[at.x] = values.x; }
-  if (inside.y) { dx[at.y] = values.y; }
-  if (inside.z) { dx[at.z] = values.z; }
-  if (inside.w) { dx[at.w] = values.w; }
+// Row r of a block. An index that is not constant would move the block from registers to memory.
+fn rowOf(block: mat4x4<f32>, r: u32) -> vec4<f32> {
+  return select(select(block[0], block[1], r == 1u), select(block[2], block[3], r == 3u), r >= 2u);
 }
 
-fn storeBlocks(
-  group: u32,
-  row: u32,
-  column: u32,
-  rows: Phase,
-  columns: Phase,
-  top: mat4x4<f32>,
-  bottom: mat4x4<f32>,
-) {
-  let places = rows.count * columns.count;
+fn storeBlock(group: u32, firstRow: u32, column: u32, rows: Phase, columns: Phase, block: mat4x4<f32>) {
   let place = column + STEPS * columnSlots;
-  let inside = place < vec4<u32>(params.batch * places);
-  let h = rows.first + place % places / columns.count * rows.stride;
-  let w = columns.first + place % columns.count * columns.stride;
-  let channel = place / places * params.inChannels + group * groupIn();
-  let starts = (channel * params.inHeight + h) * params.inWidth + w;
-  storeRow(starts, inside, row, top[0]);
-  storeRow(starts, inside, row + rowSlots, top[1]);
-  storeRow(starts, inside, row + 2u * rowSlots, top[2]);
-  storeRow(starts, inside, row + 3u * rowSlots, top[3]);
-  storeRow(starts, inside, row + threadRows, bottom[0]);
-  storeRow(starts, inside, row + threadRows + rowSlots, bottom[1]);
-  storeRow(starts, inside, row + threadRows + 2u * rowSlots, bottom[2]);
-  storeRow(starts, inside, row + threadRows + 3u * rowSlots, bottom[3]);
+  let isInside = place < vec4<u32>(params.batch * rows.count * columns.count);
+  let image = place / (rows.count * columns.count);
+  let h = rows.first + place / columns.count % rows.count * params.strideHeight;
+  let w = columns.first + place % columns.count * params.strideWidth;
+  let channel = image * params.inChannels + group * groupIn();
+  for (var r = 0u; r < 4u && firstRow + r * rowSlots < groupIn(); r++) {
+    let at = ((channel + firstRow + r * rowSlots) * params.inHeight + h) * params.inWidth + w;
+    let values = rowOf(block, r);
+    if (isInside.x) { dx[at.x] = values.x; }
+    if (isInside.y) { dx[at.y] = values.y; }
+    if (isInside.z) { dx[at.z] = values.z; }
+    if (isInside.w) { dx[at.w] = values.w; }
+  }
 }
 
 // One element of dx, by its place in memory.
@@ -217,20 +209,27 @@ fn computeDirectly(at: u32) {
   if (at >= params.batch * params.inChannels * places) {
     return;
   }
-  let column = at % params.inWidth;
-  let row = at / params.inWidth % params.inHeight;
+  let h = at / params.inWidth % params.inHeight;
+  let v = at % params.inWidth;
   let channel = at / places % params.inChannels;
   let image = at / (places * params.inChannels);
-  let group = channel / groupIn();
-  let rows = phaseOfRows((row + params.paddingHeight) % params.strideHeight);
-  let columns = phaseOfColumns((column + params.paddingWidth) % params.strideWidth);
-  let u = row / params.strideHeight;
-  let v = column / params.strideWidth;
-  let window = windows(vec4<u32>(image), vec4<u32>(u), vec4<u32>(v), group, rows, columns);
-  let kernel = params.kernelHeight * params.kernelWidth;
+  let rows = phaseOfRows((h + params.paddingHeight) % params.strideHeight);
+  let columns = phaseOfColumns((v + params.paddingWidth) % params.strideWidth);
+  let firstOut = channel / groupIn() * groupOut();
   var sum = 0.0;
-  for (var k = 0u; k < groupOut() * rows.taps * columns.taps; k++) {
-    sum += w[weightAt(group, rows, columns, k) + channel % groupIn() * kernel] * loadY(window, rows, columns, k).x;
+  for (var o = firstOut; o < firstOut + groupOut(); o++) {
+    for (var t = 0u; t < rows.taps; t++) {
+      let i = u32(i32(h / params.strideHeight) + rows.origin - i32(t * rows.back));
+      let p = rows.tap + t * rows.step;
+      let weights = ((o * groupIn() + channel % groupIn()) * params.kernelHeight + p) * params.kernelWidth;
+      for (var s = 0u; s < columns.taps; s++) {
+        let j = u32(i32(v / params.strideWidth) + columns.origin - i32(s * columns.back));
+        if (i < params.outHeight && j < params.outWidth) {
+          let y = dy[((image * params.outChannels + o) * params.outHeight + i) * params.outWidth + j];
+          sum += y * w[weights + columns.tap + s * columns.step];
+        }
+      }
+    }
   }
   dx[at] = sum;
 }
@@ -266,9 +265,7 @@ fn main(
   }
   let columnSlot = lane % columnSlots;
   let place = min(firstColumn + columnSlot + STEPS * columnSlots, vec4<u32>(places - 1u));
-  let image = place / (rows.count * columns.count);
-  let u = place / columns.count % rows.count;
-  let window = windows(image, u, place % columns.count, group, rows, columns);
+  let corners = cornersOf(place, group, rows, columns);
   let terms = groupOut() * rows.taps * columns.taps;
 
   var topLeft = mat4x4<f32>();
@@ -276,15 +273,23 @@ fn main(
   var bottomLeft = mat4x4<f32>();
   var bottomRight = mat4x4<f32>();
 
+  if (lane < depth) {
+    taps[lane] = tapOf(lane, rows, columns);
+  }
+  workgroupBarrier();
   for (var firstK = 0u; firstK < terms; firstK += depth) {
     for (var e = lane; e < depth * rowSlots; e += threads) {
       let k = e % depth;
-      tileW[k * (rowSlots + 1u) + e / depth] = loadW(group, firstRow + e / depth, rows, columns, firstK + k);
+      let weights = loadW(group, firstRow + e / depth, taps[k]);
+      tileW[k * (rowSlots + 1u) + e / depth] = select(vec4<f32>(), weights, firstK + k < terms);
     }
     for (var k = lane / columnSlots; k < depth; k += threads / columnSlots) {
-      tileY[k * (columnSlots + 1u) + columnSlot] = loadY(window, rows, columns, firstK + k);
+      tileY[k * (columnSlots + 1u) + columnSlot] = select(vec4<f32>(), loadY(corners, taps[k]), firstK + k < terms);
     }
     workgroupBarrier();
+    if (lane < depth) {
+      taps[lane] = tapOf(firstK + depth + lane, rows, columns);
+    }
     for (var k = 0u; k < depth; k++) {
       let top = tileW[k * (rowSlots + 1u) + thread.y];
       let bottom = tileW[k * (rowSlots + 1u) + thread.y + threadRows];
@@ -300,6 +305,8 @@ fn main(
 
   let row = firstRow + thread.y;
   let column = firstColumn + thread.x;
-  storeBlocks(group, row, column, rows, columns, topLeft, bottomLeft);
-  storeBlocks(group, row, column + threadColumns, rows, columns, topRight, bottomRight);
+  storeBlock(group, row, column, rows, columns, topLeft);
+  storeBlock(group, row, column + threadColumns, rows, columns, topRight);
+  storeBlock(group, row + threadRows, column, rows, columns, bottomLeft);
+  storeBlock(group, row + threadRows, column + threadColumns, rows, columns, bottomRight);
 }

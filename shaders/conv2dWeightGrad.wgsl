@@ -48,11 +48,10 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dw: array<f32>;
 
-// A column (c, p, q), as what it reads: the start of channel c in the group, and (h, w) from the window's upper left corner.
+// Where a column (c, p, q) reads x from a window's upper left corner: in memory, and as (h, w) in 16 bits each.
 struct Tap {
-  channel: u32,
-  row: u32,
-  column: u32,
+  offset: u32,
+  shift: u32,
 }
 
 var<workgroup> taps: array<Tap, 8u * threadColumns>;
@@ -75,42 +74,44 @@ fn groupTaps() -> u32 {
 }
 
 fn tapOf(column: u32) -> Tap {
-  let channel = column / (params.kernelHeight * params.kernelWidth);
-  let p = column / params.kernelWidth % params.kernelHeight;
-  let q = column % params.kernelWidth;
-  return Tap(channel * params.inHeight * params.inWidth, p * params.dilationHeight, q * params.dilationWidth);
+  let c = column / (params.kernelHeight * params.kernelWidth);
+  let h = column / params.kernelWidth % params.kernelHeight * params.dilationHeight;
+  let w = column % params.kernelWidth * params.dilationWidth;
+  return Tap((c * params.inHeight + h) * params.inWidth + w, (h << 16u) | w);
 }
 
-// A place (n, i, j), as what it reads in a group: the first channel of dy there, the image's first channel of x, and the
-// window's upper left corner.
+// A place (n, i, j), as what it reads in a group: dy in the first channel; and x from the window's upper left corner, as (h, w) and
+// in memory (modulo 2³²: it may lie before x) in the first channel.
 struct Place {
   isInside: bool,
-  yStart: u32,
-  xStart: u32,
-  top: i32,
-  left: i32,
+  y: u32,
+  h: i32,
+  w: i32,
+  corner: u32,
 }
 
 fn placeOf(k: u32, end: u32, group: u32) -> Place {
   let places = params.outHeight * params.outWidth;
   let image = k / places;
+  let h = i32(k % places / params.outWidth * params.strideHeight) - i32(params.paddingHeight);
+  let w = i32(k % params.outWidth * params.strideWidth) - i32(params.paddingWidth);
+  let channel = image * params.inChannels + group * groupIn();
   return Place(
     k < end,
     (image * params.outChannels + group * groupOut()) * places + k % places,
-    (image * params.inChannels + group * groupIn()) * params.inHeight * params.inWidth,
-    i32(k % places / params.outWidth * params.strideHeight) - i32(params.paddingHeight),
-    i32(k % params.outWidth * params.strideWidth) - i32(params.paddingWidth),
+    h,
+    w,
+    (channel * params.inHeight + u32(h)) * params.inWidth + u32(w),
   );
 }
 
 // x where a column reads it at a place, and zero in the padding.
 fn loadTap(place: Place, tap: Tap) -> f32 {
   // A negative h or w becomes a large unsigned number.
-  let h = u32(place.top + i32(tap.row));
-  let w = u32(place.left + i32(tap.column));
+  let h = u32(place.h + i32(tap.shift >> 16u));
+  let w = u32(place.w + i32(tap.shift & 0xffffu));
   let isInside = h < params.inHeight && w < params.inWidth;
-  let at = select(0u, place.xStart + tap.channel + h * params.inWidth + w, isInside);
-  return select(0.0, x[at], isInside);
+  return select(0.0, x[select(0u, place.corner + tap.offset, isInside)], isInside);
 }
 
 // Four columns, by their slot in the tile; zero beyond the last place.
@@ -132,7 +133,7 @@ fn loadY(place: Place, row: u32) -> vec4<f32> {
     return vec4<f32>();
   }
   let rows = min(row + STEPS * rowSlots, vec4<u32>(groupOut() - 1u));
-  let at = place.yStart + rows * params.outHeight * params.outWidth;
+  let at = place.y + rows * params.outHeight * params.outWidth;
   return vec4<f32>(dy[at.x], dy[at.y], dy[at.z], dy[at.w]);
 }
 
@@ -147,23 +148,21 @@ fn outer(left: vec4<f32>, right: vec4<f32>) -> mat4x4<f32> {
   return mat4x4<f32>(left.x * right, left.y * right, left.z * right, left.w * right);
 }
 
-fn storeRow(start: u32, row: u32, column: u32, values: vec4<f32>) {
-  if (row >= groupOut()) {
-    return;
-  }
-  let columns = column + STEPS * columnSlots;
-  let at = start + row * groupTaps() + columns;
-  if (columns.x < groupTaps()) { dw[at.x] = values.x; }
-  if (columns.y < groupTaps()) { dw[at.y] = values.y; }
-  if (columns.z < groupTaps()) { dw[at.z] = values.z; }
-  if (columns.w < groupTaps()) { dw[at.w] = values.w; }
+// Row r of a block. An index that is not constant would move the block from registers to memory.
+fn rowOf(block: mat4x4<f32>, r: u32) -> vec4<f32> {
+  return select(select(block[0], block[1], r == 1u), select(block[2], block[3], r == 3u), r >= 2u);
 }
 
-fn storeBlock(start: u32, row: u32, column: u32, block: mat4x4<f32>) {
-  storeRow(start, row, column, block[0]);
-  storeRow(start, row + rowSlots, column, block[1]);
-  storeRow(start, row + 2u * rowSlots, column, block[2]);
-  storeRow(start, row + 3u * rowSlots, column, block[3]);
+fn storeBlock(start: u32, firstRow: u32, column: u32, block: mat4x4<f32>) {
+  let columns = column + STEPS * columnSlots;
+  for (var r = 0u; r < 4u && firstRow + r * rowSlots < groupOut(); r++) {
+    let at = start + (firstRow + r * rowSlots) * groupTaps() + columns;
+    let values = rowOf(block, r);
+    if (columns.x < groupTaps()) { dw[at.x] = values.x; }
+    if (columns.y < groupTaps()) { dw[at.y] = values.y; }
+    if (columns.z < groupTaps()) { dw[at.z] = values.z; }
+    if (columns.w < groupTaps()) { dw[at.w] = values.w; }
+  }
 }
 
 // One element of dw, by its place in memory.
@@ -174,12 +173,16 @@ fn computeDirectly(at: u32) {
     return;
   }
   let tap = tapOf(at % groupTaps());
-  let group = channel / groupOut();
   let range = placesOf(split);
+  let y = channel % groupOut() * params.outHeight * params.outWidth;
   var sum = 0.0;
-  for (var k = range.x; k < range.y; k++) {
-    let place = placeOf(k, range.y, group);
-    sum += dy[place.yStart + channel % groupOut() * params.outHeight * params.outWidth] * loadTap(place, tap);
+  for (var first = range.x; first < range.y; first += params.outWidth) {
+    var place = placeOf(first, range.y, channel / groupOut());
+    for (var j = 0u; j < params.outWidth; j++) {
+      sum += dy[place.y + y + j] * loadTap(place, tap);
+      place.w += i32(params.strideWidth);
+      place.corner += params.strideWidth;
+    }
   }
   dw[at] = sum;
 }

@@ -71,23 +71,21 @@ fn outer(left: vec4<f32>, right: vec4<f32>) -> mat4x4<f32> {
   return mat4x4<f32>(left.x * right, left.y * right, left.z * right, left.w * right);
 }
 
-fn storeRow(start: u32, row: u32, column: u32, values: vec4<f32>) {
-  if (row >= params.m) {
-    return;
-  }
-  let columns = column + STEPS * columnSlots;
-  let at = start + row * params.n + columns;
-  if (columns.x < params.n) { out[at.x] = values.x; }
-  if (columns.y < params.n) { out[at.y] = values.y; }
-  if (columns.z < params.n) { out[at.z] = values.z; }
-  if (columns.w < params.n) { out[at.w] = values.w; }
+// Row r of a block. An index that is not constant would move the block from registers to memory.
+fn rowOf(block: mat4x4<f32>, r: u32) -> vec4<f32> {
+  return select(select(block[0], block[1], r == 1u), select(block[2], block[3], r == 3u), r >= 2u);
 }
 
-fn storeBlock(start: u32, row: u32, column: u32, block: mat4x4<f32>) {
-  storeRow(start, row, column, block[0]);
-  storeRow(start, row + rowSlots, column, block[1]);
-  storeRow(start, row + 2u * rowSlots, column, block[2]);
-  storeRow(start, row + 3u * rowSlots, column, block[3]);
+fn storeBlock(start: u32, firstRow: u32, column: u32, block: mat4x4<f32>) {
+  let columns = column + STEPS * columnSlots;
+  for (var r = 0u; r < 4u && firstRow + r * rowSlots < params.m; r++) {
+    let at = start + (firstRow + r * rowSlots) * params.n + columns;
+    let values = rowOf(block, r);
+    if (columns.x < params.n) { out[at.x] = values.x; }
+    if (columns.y < params.n) { out[at.y] = values.y; }
+    if (columns.z < params.n) { out[at.z] = values.z; }
+    if (columns.w < params.n) { out[at.w] = values.w; }
+  }
 }
 
 @compute @workgroup_size(threadColumns, threadRows)

@@ -42,6 +42,7 @@ const large: readonly Conv2dParams[] = [
   layer(2, 24, 24, square(15, 3, 2, 1), 24),
   layer(2, 40, 80, square(11, 3, 1, 2, 2), 2),
   layer(1, 1100, 2, square(3, 3, 1, 1)),
+  layer(1, 4, 128, square(130, 1, 1, 0)),
 ];
 
 /** Small enough for splits to be seen, and more splits than rows of y. */

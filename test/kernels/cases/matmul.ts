@@ -24,7 +24,7 @@ const params = fc
     bBatchStride: sharesB ? 0 : k * n + gap,
   }));
 
-/** More than a tile either way; a classifier's thin product; a dot product; the longest sum that 1e-5 is promised for. */
+/** More than a tile either way; a batch; a classifier's thin product; a dot product; the longest sum that 1e-5 is promised for. */
 const large = [
   { batch: 1, m: 130, n: 70, k: 257, aBatchStride: 0, bBatchStride: 0 },
   { batch: 3, m: 65, n: 129, k: 64, aBatchStride: 65 * 64, bBatchStride: 0 },
@@ -33,12 +33,35 @@ const large = [
   { batch: 1, m: 9, n: 33, k: 10_000, aBatchStride: 0, bBatchStride: 0 },
 ];
 
+/** Narrow products and one of many elements, for which a device may cut its work differently. */
+const shapesOfWork = [
+  [
+    { transposeA: false, transposeB: true },
+    { batch: 1, m: 2003, n: 10, k: 130, aBatchStride: 0, bBatchStride: 0 },
+  ],
+  [
+    { transposeA: true, transposeB: false },
+    { batch: 1, m: 30, n: 301, k: 260, aBatchStride: 0, bBatchStride: 0 },
+  ],
+  [
+    { transposeA: false, transposeB: false },
+    { batch: 1, m: 301, n: 30, k: 260, aBatchStride: 0, bBatchStride: 0 },
+  ],
+  [
+    { transposeA: true, transposeB: true },
+    { batch: 2, m: 140, n: 16_200, k: 3, aBatchStride: 0, bBatchStride: 48_600 },
+  ],
+] as const;
+
 export const matmulCases = [
   describeCases(matmul, {
     params: () => params,
     inputs: (data, sizes) => ({ a: data.summands(sizes.a), b: data.summands(sizes.b) }),
-    chosen: [false, true].flatMap((transposeA) =>
-      [false, true].flatMap((transposeB) => large.map((size) => [{ transposeA, transposeB }, size] as const)),
-    ),
+    chosen: [
+      ...[false, true].flatMap((transposeA) =>
+        [false, true].flatMap((transposeB) => large.map((size) => [{ transposeA, transposeB }, size] as const)),
+      ),
+      ...shapesOfWork,
+    ],
   }),
 ];

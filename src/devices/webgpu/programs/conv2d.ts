@@ -3,15 +3,7 @@ import conv2dSource from '../../../../shaders/conv2d.wgsl';
 import conv2dInputGradSource from '../../../../shaders/conv2dInputGrad.wgsl';
 import conv2dWeightGradSource from '../../../../shaders/conv2dWeightGrad.wgsl';
 import { type Conv2dParams, conv2d, conv2dInputGrad, conv2dWeightGrad } from '../../../kernels/conv2d.ts';
-import {
-  type DeviceTraits,
-  defineProgram,
-  type Grid,
-  linearGrid,
-  mapGrid,
-  type Overrides,
-  type Program,
-} from './program.ts';
+import { defineProgram, type Grid, linearGrid, mapGrid, type Overrides, type Program } from './program.ts';
 import { chooseTile, tilesOf } from './tiles.ts';
 
 /** A convolution as matrix products: `products` of them, each of rows × columns elements. */
@@ -23,12 +15,11 @@ interface Products {
 
 /** Groups with fewer rows than this would leave most of the smallest tile empty. */
 const LEAST_ROWS = 8;
-/** A workgroup of the direct path. */
-const DIRECT = { direct: 1, threadRows: 8, threadColumns: 8, depth: 8 } as const;
+const DIRECT = { direct: 1, threadRows: 8, threadColumns: 8, depth: 1 } as const;
 
-function overridesFor({ rows, columns }: Products, groups: number, traits: DeviceTraits): Overrides {
-  if (groups > 1 && rows < LEAST_ROWS) return DIRECT;
-  return { direct: 0, ...chooseTile(rows, columns, traits) };
+function overridesFor({ rows, columns }: Products, params: Conv2dParams): Overrides {
+  if (params.groups > 1 && rows < LEAST_ROWS) return DIRECT;
+  return { direct: 0, ...chooseTile(rows, columns, conv2d.flops(params, {})) };
 }
 
 function gridFor({ products, rows, columns }: Products, outputs: number, overrides: Overrides): Grid {
@@ -58,19 +49,19 @@ const weightGrad = (p: Conv2dParams & { readonly splits: number }): Products => 
 export const conv2dPrograms: readonly Program[] = [
   defineProgram(conv2d, {
     source: conv2dSource,
-    overrides: (params, _constants, traits) => overridesFor(forward(params), params.groups, traits),
+    overrides: (params) => overridesFor(forward(params), params),
     workgroups: (params, constants, overrides) =>
       gridFor(forward(params), conv2d.sizes(params, constants).y, overrides),
   }),
   defineProgram(conv2dInputGrad, {
     source: conv2dInputGradSource,
-    overrides: (params, _constants, traits) => overridesFor(inputGrad(params), params.groups, traits),
+    overrides: (params) => overridesFor(inputGrad(params), params),
     workgroups: (params, constants, overrides) =>
       gridFor(inputGrad(params), conv2dInputGrad.sizes(params, constants).dx, overrides),
   }),
   defineProgram(conv2dWeightGrad, {
     source: conv2dWeightGradSource,
-    overrides: (params, _constants, traits) => overridesFor(weightGrad(params), params.groups, traits),
+    overrides: (params) => overridesFor(weightGrad(params), params),
     workgroups: (params, constants, overrides) =>
       gridFor(weightGrad(params), conv2dWeightGrad.sizes(params, constants).dw, overrides),
   }),

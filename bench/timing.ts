@@ -12,11 +12,13 @@ export interface Sampling {
   readonly rounds: number;
   /** A sample repeats the work until it takes at least this long (a single repetition may take longer). */
   readonly sampleSeconds: number;
+  /** What a subject runs at least before its first sample: JavaScript engines swap in their optimised code meanwhile. */
+  readonly warmUpSeconds: number;
 }
 
 /** 0.3 s of each subject at least. */
-export const FULL: Sampling = { rounds: 7, sampleSeconds: 0.045 };
-export const QUICK: Sampling = { rounds: 3, sampleSeconds: 0.02 };
+export const FULL: Sampling = { rounds: 7, sampleSeconds: 0.045, warmUpSeconds: 0.15 };
+export const QUICK: Sampling = { rounds: 3, sampleSeconds: 0.02, warmUpSeconds: 0.05 };
 
 const MAX_REPETITIONS = 4096;
 /** A first run compiles; it says nothing of the time that later ones take, unless they are this long themselves. */
@@ -37,14 +39,18 @@ export function timed(name: string, work: () => void, wait: () => Promise<void>)
 }
 
 /** Warms the subject up and returns the number of repetitions that make a sample long enough. */
-async function calibrate(subject: Subject, sampleSeconds: number): Promise<number> {
+async function calibrate(subject: Subject, { sampleSeconds, warmUpSeconds }: Sampling): Promise<number> {
   let repetitions = 1;
   let seconds = await subject.run(1);
-  if (seconds < Math.max(LONG_SECONDS, sampleSeconds)) seconds = await subject.run(1);
-  while (seconds < sampleSeconds && repetitions < MAX_REPETITIONS) {
-    const wanted = Math.ceil((1.2 * sampleSeconds * repetitions) / Math.max(seconds, 1e-6));
-    repetitions = Math.min(MAX_REPETITIONS, Math.max(repetitions + 1, Math.min(wanted, 8 * repetitions)));
+  let warm = seconds;
+  if (seconds < Math.max(LONG_SECONDS, sampleSeconds)) warm += seconds = await subject.run(1);
+  while ((seconds < sampleSeconds && repetitions < MAX_REPETITIONS) || warm < warmUpSeconds) {
+    if (seconds < sampleSeconds) {
+      const wanted = Math.ceil((1.2 * sampleSeconds * repetitions) / Math.max(seconds, 1e-6));
+      repetitions = Math.min(MAX_REPETITIONS, Math.max(repetitions + 1, Math.min(wanted, 8 * repetitions)));
+    }
     seconds = await subject.run(repetitions);
+    warm += seconds;
   }
   return repetitions;
 }
@@ -54,9 +60,9 @@ async function calibrate(subject: Subject, sampleSeconds: number): Promise<numbe
  * backwards, so that none always goes first.
  */
 export async function sampleInTurns(subjects: readonly Subject[], sampling: Sampling): Promise<number[][]> {
-  const { rounds, sampleSeconds } = sampling;
+  const { rounds } = sampling;
   const repetitions: number[] = [];
-  for (const subject of subjects) repetitions.push(await calibrate(subject, sampleSeconds));
+  for (const subject of subjects) repetitions.push(await calibrate(subject, sampling));
   const samples = subjects.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     const order = subjects.map((_, i) => (round % 2 === 0 ? i : subjects.length - 1 - i));

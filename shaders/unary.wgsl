@@ -51,6 +51,19 @@ fn isNegative(value: f32) -> bool {
   return bits >= 0x80000000u && bits <= 0xff800000u;
 }
 
+// sin(value + quarterTurns·π/2): what is left after whole quarter turns (π/2 in three parts, Cody & Waite 1980) lies in
+// [−π/4, π/4], where Cephes' polynomials apply. Within 2e-7 up to ±2000; WGSL promises its own sin to 2⁻¹¹ only.
+fn sine(value: f32, quarterTurns: u32) -> f32 {
+  let turns = round(value * 0.636619772);
+  let angle = ((value - turns * 1.5703125) - turns * 4.837512969970703125e-4) - turns * 7.54978995489188216e-8;
+  let z = angle * angle;
+  let sinus = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * angle + angle;
+  let cosinus = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
+  let quadrant = u32(i32(turns)) + quarterTurns;
+  let magnitude = select(sinus, cosinus, (quadrant & 1u) == 1u);
+  return select(magnitude, -magnitude, (quadrant & 2u) == 2u);
+}
+
 // 1/(1 + e^−v), with an exponential that cannot overflow.
 fn sigmoid(value: f32) -> f32 {
   let e = exp(-abs(value));
@@ -97,8 +110,8 @@ fn apply(value: f32) -> f32 {
     case RECIPROCAL: { return 1.0 / value; }
     case EXP: { return exp(value); }
     case LOG: { return log(value); }
-    case SIN: { return sin(value); }
-    case COS: { return cos(value); }
+    case SIN: { return sine(value, 0u); }
+    case COS: { return sine(value, 1u); }
     case TANH: { return boundedTanh(value); }
     case SIGMOID: { return sigmoid(value); }
     case RELU: { return select(value, 0.0, isNegative(value)); }

@@ -53,12 +53,17 @@ export class RunFolder {
     this.path = path;
   }
 
-  /** A new folder; one that holds anything is refused. */
-  static create(path: string, config: RunConfig): RunFolder {
+  /** Throws where the folder holds anything. */
+  static checkFree(path: string): void {
     if (existsSync(path) && readdirSync(path).length > 0)
       throw new UsageError(
         `${path} exists and is not empty: choose another --out, or go on with it by --resume ${path}.`,
       );
+  }
+
+  /** A new folder. */
+  static create(path: string, config: RunConfig): RunFolder {
+    RunFolder.checkFree(path);
     mkdirSync(path, { recursive: true });
     const run = new RunFolder(path);
     writeFileSync(run.file('config.json'), `${JSON.stringify(config, null, 2)}\n`);

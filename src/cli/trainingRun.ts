@@ -3,7 +3,7 @@ import { DataLoader } from '../data/index.ts';
 import { type OpenedDataset, openDataset } from '../data/node/index.ts';
 import { type ChosenDevice, chooseDevice, type DeviceRequest } from '../devices/choose.ts';
 import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
-import { chain, type Optimizer, project, SGD } from '../optim/index.ts';
+import { chain, type Optimizer, project, type Schedule, SGD } from '../optim/index.ts';
 import { type LayerDistance, type MarsBall, marsBall } from '../regularizers/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
 import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } from '../train/index.ts';
@@ -55,10 +55,13 @@ interface Session {
   readonly model: Classifier;
   readonly ball: MarsBall;
   readonly optimizer: Optimizer;
+  readonly loader: DataLoader;
+  readonly schedule: Schedule;
 }
 
 /** Trains from the beginning. Rejects with InterruptedError, after saving a checkpoint, when the signal aborts. */
 export async function startRun(request: RunRequest): Promise<TrainingResult> {
+  RunFolder.checkFree(request.out);
   const session = await openSession(request.settings, request.device, request.output);
   try {
     const config = configOf(request.settings, session);
@@ -107,7 +110,14 @@ async function openSession(settings: TrainingSettings, request: DeviceRequest, o
       ? modelWithWeights(settings.network, weights, chosen.device)
       : createModel(settings.network, { classes, seed: settings.seed, device: chosen.device });
     if (weights) replaceHead(model, classes, settings.seed);
-    return { chosen, weights, dataset, preprocessing, model, ...optimizerOf(model, settings) };
+    const loader = new DataLoader(dataset.train, {
+      batchSize: settings.batchSize,
+      transform: transformOf(preprocessing, settings.augment),
+      shuffle: true,
+      seed: settings.seed,
+    });
+    const schedule = scheduleOf(settings, loader.length);
+    return { chosen, weights, dataset, preprocessing, model, loader, schedule, ...optimizerOf(model, settings) };
   } catch (error) {
     chosen.device.close();
     throw error;
@@ -165,21 +175,15 @@ async function train(
 ): Promise<TrainingResult> {
   const startedAt = performance.now();
   const { settings, output, signal } = request;
-  const { model, ball, optimizer, dataset, preprocessing } = session;
+  const { model, ball, optimizer, dataset, preprocessing, loader, schedule } = session;
   const constraint = settings.method === 'mars-pgm' ? ball : null;
-  const loader = new DataLoader(dataset.train, {
-    batchSize: settings.batchSize,
-    transform: transformOf(preprocessing, settings.augment),
-    shuffle: true,
-    seed: settings.seed,
-  });
   const watch = new Watch(run, settings, output, loader.imageCount, checkpoint);
   // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
   const { status, checkpoint: last } = await fit({
     model,
     loader,
     optimizer,
-    schedule: scheduleOf(settings, loader.length),
+    schedule,
     epochs: settings.epochs,
     labelSmoothing: settings.labelSmoothing,
     constraint,

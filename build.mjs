@@ -15,7 +15,7 @@ import { buildCpuModule } from './src/devices/cpu/build.mjs';
 const root = dirname(fileURLToPath(import.meta.url));
 
 /** Shaders are embedded as text and WebAssembly as bytes, so that a bundle needs no files beside it. Packages stay imports. */
-export const bundleOptions = {
+export const bundleOptions = /** @type {const} */ ({
   absWorkingDir: root,
   bundle: true,
   format: 'esm',
@@ -24,7 +24,7 @@ export const bundleOptions = {
   packages: 'external',
   loader: { '.wgsl': 'text', '.wasm': 'binary' },
   logLevel: 'warning',
-};
+});
 
 /** What `package.json` exports. The entries share their chunks, so there is one class Tensor however it is reached. */
 const ENTRIES = {

@@ -4,7 +4,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
-// @ts-expect-error: a script without types
 import { bundleOptions } from '../build.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -4,9 +4,10 @@
  */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { describeComparison } from './comparison.ts';
 import type { Context } from './context.ts';
 import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOptions } from './options.ts';
-import { formatPercent, formatTable, Output } from './output.ts';
+import { Output } from './output.ts';
 import { PACKAGE_ROOT } from './package.ts';
 import { wholeNumber } from './parse.ts';
 import { freePath } from './runFolder.ts';
@@ -76,7 +77,8 @@ export function demoCommand(context: Context): Command {
     try {
       const results = await runBoth(options, output, context.signal);
       output.record({ type: 'summary', runs: results.map(({ summary }) => summary) });
-      output.result(describe(results));
+      const [free, held] = results as [TrainingResult, TrainingResult];
+      output.result(describeComparison(free, held));
     } finally {
       output.close();
     }
@@ -98,64 +100,3 @@ async function runBoth(options: DemoOptions, output: Output, signal: AbortSignal
 
 const titleOf = (method: Method): string =>
   method === 'none' ? 'none: all weights are free' : 'mars-pgm: projected onto the MARS ball after every step';
-
-function describe(results: readonly TrainingResult[]): string {
-  const [free, held] = results as [TrainingResult, TrainingResult];
-  const { dataset } = free.config.inputs;
-  const accuracies = results.map(({ config: { settings }, summary }) => [
-    settings.method,
-    String(settings.learningRate),
-    formatPercent(summary.trainAccuracy),
-    formatPercent(summary.test.top1),
-    summary.test.loss.toFixed(4),
-    summary.worstRatio?.toFixed(6) ?? '',
-    summary.seconds.toFixed(0),
-  ]);
-  const header = [
-    'method',
-    'learning rate',
-    'on noisy labels',
-    'test accuracy',
-    'test loss',
-    'distance/radius',
-    'seconds',
-  ];
-  return [
-    '',
-    formatTable([header, ...accuracies]),
-    '',
-    `Tested on ${dataset.testImages} clean images of ${dataset.classes.join(', ')}. Run folders: ${free.summary.run}, ${held.summary.run}`,
-    '',
-    distanceTable(free, held),
-    '',
-    conclusion(free, held),
-  ].join('\n');
-}
-
-/** MARS distance of every layer from where it began (the classifier's: from zero), in both runs. */
-function distanceTable(free: TrainingResult, held: TrainingResult): string {
-  const header = ['layer', 'kind', 'none', 'mars-pgm', 'radius', 'rows at the bound'];
-  const rows = held.distances.map((layer, i) => [
-    layer.layer,
-    layer.kind,
-    free.distances[i]!.mars.toFixed(3),
-    layer.mars.toFixed(3),
-    layer.radius === null ? '' : String(layer.radius),
-    `${layer.rowsAtBound}/${layer.rows}`,
-  ]);
-  return `MARS distance from the pre-trained weights\n${formatTable([header, ...rows])}`;
-}
-
-function conclusion(free: TrainingResult, held: TrainingResult): string {
-  const gain = 100 * (held.summary.test.top1 - free.summary.test.top1);
-  const noise = formatPercent(held.config.settings.labelNoise);
-  const outcome =
-    gain > 0
-      ? `within the ball, the network gains ${gain.toFixed(1)} points of test accuracy`
-      : `within the ball, the network does not gain here (${gain.toFixed(1)} points of test accuracy)`;
-  return (
-    `What it shows: with ${noise} wrong labels, ${outcome}; it fits ${formatPercent(held.summary.trainAccuracy)} of the noisy labels, ` +
-    `the free one ${formatPercent(free.summary.trainAccuracy)}. What it does not show: anything about clean labels, ` +
-    'where a well-tuned free run is as good or better; nor, with one seed, how much of the difference is chance.'
-  );
-}

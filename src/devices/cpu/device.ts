@@ -14,7 +14,7 @@ import {
   type Launch,
   type NumericArray,
 } from '../device.ts';
-import { HEAP, MAX_THREADS } from './layout.ts';
+import { DEPTH, HEAP, MAX_THREADS, PANEL_OFFSETS, TILE } from './layout.ts';
 import { type CommandSink, chunks, loweredLaunch } from './lowering/context.ts';
 import { lowerings } from './lowering/index.ts';
 import { CpuMemory } from './memory.ts';
@@ -111,6 +111,7 @@ export class CpuDevice implements Device {
     this.threads = threads;
     this.name = `WASM SIMD, ${threads} thread${threads === 1 ? '' : 's'}${hasWorkers ? '' : ' (no shared memory)'}`;
     if (exports.heapStart() > HEAP) throw new Error("the module's constants reach into the heap");
+    for (let term = 0; term < DEPTH; term++) memory.u32[PANEL_OFFSETS / 4 + term] = 4 * TILE * term;
     this.#stream = new CommandStream(memory, hasWorkers ? exports.submitted : () => this.#executeHere());
     this.#staging = new Staging(memory, this.#stream);
   }

@@ -1,7 +1,7 @@
 /** Lowering of convolution, forward and input gradient: pack the filters, then convolve block by block. */
 import type { Conv2dParams } from '../../../kernels/conv2d.ts';
 import { CONV2D_PARAMS } from '../../../kernels/conv2d.ts';
-import { TILE } from '../layout.ts';
+import { STEP, TILE } from '../layout.ts';
 import * as op from '../operations.ts';
 import type { CommandSink, LoweredLaunch, Lowering } from './context.ts';
 import {
@@ -24,6 +24,9 @@ const ENOUGH_TASKS = 16;
 export function conv2dParams({ scalar }: LoweredLaunch): Conv2dParams {
   return Object.fromEntries(Object.keys(CONV2D_PARAMS).map((name) => [name, scalar(name)])) as unknown as Conv2dParams;
 }
+
+/** Sums are filled up with zeros to whole steps of the GEMM core. */
+const paddedTerms = (terms: number) => Math.ceil(terms / STEP) * STEP;
 
 /** A phase along both axes: its taps, and where its outputs are. */
 interface Phase {
@@ -93,9 +96,10 @@ function submit(sink: CommandSink, c: Convolution): void {
   for (const phase of c.phases) {
     const count = phase.rowTaps.length * phase.columnTaps.length;
     filterPhases.push(count, taps.length / 2, firstTerm);
-    phases.push(count * c.channels, firstTerm, phase.firstRow, phase.firstRow + phase.rows, phase.columns);
+    const terms = paddedTerms(count * c.channels);
+    phases.push(terms, firstTerm, phase.firstRow, phase.firstRow + phase.rows, phase.columns);
     phases.push(4 * phase.shift, phase.outRow, phase.outRowStep, phase.outColumn, phase.outColumnStep);
-    firstTerm += count * c.channels;
+    firstTerm += terms;
     for (const row of phase.rowTaps) {
       for (const column of phase.columnTaps) {
         const plane = (row.phase * layout.phasesWidth + column.phase) * phaseBytes;

@@ -1,5 +1,5 @@
 /** Lowering of matrix products: pack A, pack B, multiply blocks. */
-import { TILE } from '../layout.ts';
+import { STEP, TILE } from '../layout.ts';
 import * as op from '../operations.ts';
 import { type CommandSink, type Lowering, unitsPerTask } from './context.ts';
 
@@ -23,7 +23,7 @@ function pack(sink: CommandSink, x: Operand): { packed: number; batchStride: num
   const isShared = x.batchStride === 0 || x.batch === 1;
   const matrices = isShared ? 1 : x.batch;
   const panels = Math.ceil(x.lanes / TILE);
-  const bytes = panels * TILE * x.depth * 4;
+  const bytes = panels * TILE * Math.ceil(x.depth / STEP) * STEP * 4;
   const packed = sink.temporary(matrices * bytes);
   const panelsPerTask = unitsPerTask(TILE * x.depth);
   const tasksPerMatrix = Math.ceil(panels / panelsPerTask);

@@ -6,6 +6,7 @@ import { type Lowering, unitsPerTask } from './context.ts';
 
 /** Columns of a task of REDUCE_COLUMNS. */
 const COLUMNS = 64;
+export const columnBlocks = (inner: number): number => Math.ceil(inner / COLUMNS);
 
 /** Few long rows are cut into pieces of `CHUNK`, so that all threads have work; the pieces' results are one more row each. */
 export const reduce: Lowering = ({ sink, scalar, address, constants }) => {
@@ -14,7 +15,7 @@ export const reduce: Lowering = ({ sink, scalar, address, constants }) => {
   const reduced = scalar('reduced');
   const inner = scalar('inner');
   if (inner !== 1) {
-    const blocks = Math.ceil(inner / COLUMNS);
+    const blocks = columnBlocks(inner);
     const words = [operator, address('x'), address('out'), outer, reduced, inner, blocks];
     sink.submit(op.REDUCE_COLUMNS, outer * blocks, words);
     return;

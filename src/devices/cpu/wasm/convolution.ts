@@ -7,10 +7,11 @@
  * (h + padding, w + padding) modulo s, each a convolution of dy with those taps alone that reach it: no product with the
  * zeros that upsampling dy would insert.
  */
-import { DEPTH, TILE, TILE_SCRATCH } from '../layout';
-import { multiplyTaps } from './gemm';
+import { DEPTH, TILE, ZEROS } from '../layout';
+import { multiplyTile } from './gemm';
 import { ImageLayout, packImage } from './image';
-import { packPanel } from './matmul';
+import { fillUp, packPanel, padded } from './matmul';
+import { multiplyEdge, targetOf, tileOf } from './tile';
 
 /**
  * Filters of all groups and phases as panels (k, 8): term p = (channel, tap) of phase f is filter element
@@ -49,29 +50,56 @@ class Tap {
   image: u32;
 }
 
-/** A task is one panel of one group; panel 0 of group 0 writes the offsets as well. */
+/** What lies in the filters beside each other as it does in a panel's terms can be packed in one go. */
+function isDense(taps: usize, count: u32, channelStride: u32): bool {
+  for (let t: u32 = 0; t < count; t++) {
+    if (changetype<Tap>(taps + t * offsetof<Tap>()).filter != t * 4) return false;
+  }
+  return channelStride == count * 4;
+}
+
+function packPhase(w: usize, out: usize, lanes: u32, p: PackFiltersParams, taps: usize, count: u32): void {
+  fillUp(out, p.channels * count);
+  if (isDense(taps, count, p.channelStride)) {
+    packPanel(w, out, lanes, p.channels * count, p.laneStride, 4);
+    return;
+  }
+  for (let c: u32 = 0; c < p.channels; c++) {
+    for (let t: u32 = 0; t < count; t++, out += TILE * 4) {
+      let from = w + c * p.channelStride + changetype<Tap>(taps + t * offsetof<Tap>()).filter;
+      for (let lane: u32 = 0; lane < lanes; lane++, from += p.laneStride) store<f32>(out + lane * 4, load<f32>(from));
+      for (let lane = lanes; lane < (TILE as u32); lane++) store<f32>(out + lane * 4, 0);
+    }
+  }
+}
+
+/** Terms that only fill up the sum read the last one's pixels, times zero. */
+function writeOffsets(offsets: usize, p: PackFiltersParams, taps: usize, count: u32): void {
+  const terms = p.channels * count;
+  for (let term: u32 = 0; term < padded(terms); term++) {
+    const last = min<u32>(term, terms - 1);
+    const tap = changetype<Tap>(taps + (last % count) * offsetof<Tap>());
+    store<u32>(offsets + term * 4, (last / count) * p.imageChannelBytes + tap.image);
+  }
+}
+
+/** A task is one panel of one group; the first writes the offsets as well. */
 export function packFilters(at: usize, task: u32): void {
   const p = changetype<PackFiltersParams>(at);
   const phases = at + offsetof<PackFiltersParams>();
-  const taps = phases + p.phases * offsetof<FilterPhase>();
+  const allTaps = phases + p.phases * offsetof<FilterPhase>();
   const group = task / p.panels;
   const panel = task - group * p.panels;
   const lanes = min<u32>(TILE, p.lanes - panel * TILE);
   const w = p.w + group * p.groupStride + panel * TILE * p.laneStride;
   for (let f: u32 = 0; f < p.phases; f++) {
     const phase = changetype<FilterPhase>(phases + f * offsetof<FilterPhase>());
-    const terms = phase.taps * p.channels;
-    let out = p.filters + ((phase.firstTerm * p.groups + group * terms) * p.panels + panel * terms) * TILE * 4;
-    for (let c: u32 = 0; c < p.channels; c++) {
-      for (let t: u32 = 0; t < phase.taps; t++, out += TILE * 4) {
-        const tap = changetype<Tap>(taps + (phase.firstTap + t) * offsetof<Tap>());
-        packPanel(w + c * p.channelStride + tap.filter, out, lanes, 1, p.laneStride, 0);
-        if (task == 0) {
-          const term = phase.firstTerm + c * phase.taps + t;
-          store<u32>(p.offsets + term * 4, c * p.imageChannelBytes + tap.image);
-        }
-      }
-    }
+    if (phase.taps == 0) continue;
+    const terms = padded(phase.taps * p.channels);
+    const taps = allTaps + phase.firstTap * offsetof<Tap>();
+    const out = p.filters + ((phase.firstTerm * p.groups + group * terms) * p.panels + panel * terms) * TILE * 4;
+    packPhase(w, out, lanes, p, taps, phase.taps);
+    if (task == 0) writeOffsets(p.offsets + phase.firstTerm * 4, p, taps, phase.taps);
   }
 }
 
@@ -116,20 +144,27 @@ class Phase {
   outColumnStep: u32;
 }
 
-/** Moves the valid floats of a tile's four columns to memory (or back, to go on with a sum). */
-@inline
-function moveTile(tile: usize, c: usize, pitch: u32, step: u32, rows: u32, columns: u32, isLoad: bool): void {
-  for (let i: u32 = 0; i < rows; i++) {
-    for (let j: u32 = 0; j < columns; j++) {
-      const inTile = tile + i * 32 + j * 4;
-      const inMemory = c + i * pitch + j * step;
-      if (isLoad) store<f32>(inTile, load<f32>(inMemory));
-      else store<f32>(inMemory, load<f32>(inTile));
-    }
-  }
+/** The outputs of a phase in block rows first … end, walked in vectors of four columns. */
+@unmanaged
+class Walk {
+  row: u32;
+  column: u32;
+  /** Where the vector reads with the tap at offset 0, where it writes channel 0, and how many columns are left in its row. */
+  b: usize;
+  c: usize;
+  count: u32;
 }
 
-/** All outputs of one phase in block rows first … end: tiles of two vectors of four columns, which may lie in different rows. */
+@inline
+function seek(walk: Walk, p: ConvolveParams, phase: Phase, image: usize, pitchBytes: u32, origin: u32, out: usize): void {
+  const outRow = phase.outRow + (walk.row - phase.firstRow) * phase.outRowStep;
+  const outColumn = phase.outColumn + walk.column * phase.outColumnStep;
+  walk.b = image + (walk.row - origin) * pitchBytes + walk.column * 4 + phase.shift;
+  walk.c = out + (outRow * p.outWidth + outColumn) * 4;
+  walk.count = min<u32>(4, phase.columns - walk.column);
+}
+
+/** All outputs of one phase in block rows first … end. A tile is two vectors, which may lie in different rows. */
 function convolvePhase(
   p: ConvolveParams,
   phase: Phase,
@@ -142,48 +177,60 @@ function convolvePhase(
   origin: u32,
   firstPanel: u32,
   endPanel: u32,
-  tile: usize,
+  thread: u32,
 ): void {
-  const vectorsPerRow = (phase.columns + 3) / 4;
-  const vectors = (end - first) * vectorsPerRow;
   const planeBytes = p.outHeight * p.outWidth * 4;
-  const columnStep = phase.outColumnStep * 4;
+  const tile = tileOf(thread);
+  const target = targetOf(thread);
+  target.step = phase.outColumnStep * 4;
+  target.pitch = planeBytes;
+  const walk = changetype<Walk>(changetype<usize>(target) + 64);
   for (let t: u32 = 0; t < phase.terms; t += DEPTH) {
     const terms = min<u32>(DEPTH, phase.terms - t);
     const offsets = p.offsets + (phase.firstTerm + t) * 4;
-    for (let v: u32 = 0; v < vectors; v += 2) {
-      const row0 = first + v / vectorsPerRow;
-      const column0 = (v % vectorsPerRow) * 4;
-      const hasSecond = v + 1 < vectors;
-      const wraps = column0 + 4 >= phase.columns;
-      const row1 = hasSecond && wraps ? row0 + 1 : row0;
-      const column1 = hasSecond ? (wraps ? 0 : column0 + 4) : column0;
-      const b0 = image + (row0 - origin) * pitchBytes + column0 * 4 + phase.shift;
-      const b1 = image + (row1 - origin) * pitchBytes + column1 * 4 + phase.shift;
-      const count0 = min<u32>(4, phase.columns - column0);
-      const count1 = hasSecond ? min<u32>(4, phase.columns - column1) : 0;
-      const outRow0 = phase.outRow + (row0 - phase.firstRow) * phase.outRowStep;
-      const outRow1 = phase.outRow + (row1 - phase.firstRow) * phase.outRowStep;
-      const c0 = out + (outRow0 * p.outWidth + phase.outColumn) * 4 + column0 * columnStep;
-      const c1 = out + (outRow1 * p.outWidth + phase.outColumn) * 4 + column1 * columnStep;
-      const isWhole = count0 == 4 && count1 == 4 && columnStep == 4;
+    walk.column = 0;
+    walk.row = first;
+    while (walk.row < end) {
+      seek(walk, p, phase, image, pitchBytes, origin, out);
+      const b0 = walk.b;
+      const c0 = walk.c;
+      const count0 = walk.count;
+      advance(walk, phase);
+      const hasSecond = walk.row < end;
+      if (hasSecond) seek(walk, p, phase, image, pitchBytes, origin, out);
+      const b1 = walk.b;
+      const c1 = walk.c;
+      const count1 = hasSecond ? walk.count : 0;
+      advance(walk, phase);
+      const isWhole = count0 == 4 && count1 == 4 && phase.outColumnStep == 1;
       for (let panel = firstPanel; panel < endPanel; panel++) {
         const a = filters + (panel * phase.terms + t) * TILE * 4;
-        const lane = panel * TILE * planeBytes;
+        const plane = panel * TILE * planeBytes;
         const rows = min<u32>(TILE, p.lanes - panel * TILE);
         if (isWhole && rows == TILE) {
-          multiplyTaps(terms, a, offsets, b0, b1, c0 + lane, c1 + lane, planeBytes, t > 0);
-          continue;
+          const start0 = t > 0 ? c0 + plane : ZEROS;
+          const start1 = t > 0 ? c1 + plane : ZEROS;
+          const startPitch = t > 0 ? planeBytes : 0;
+          multiplyTile(terms, a, offsets, b0, b1, start0, start1, startPitch, c0 + plane, c1 + plane, planeBytes);
+        } else {
+          target.c0 = c0 + plane;
+          target.c1 = c1 + plane;
+          target.count0 = count0;
+          target.count1 = count1;
+          target.rows = rows;
+          multiplyEdge(terms, a, offsets, b0, b1, t > 0, tile, target);
         }
-        if (t > 0) {
-          moveTile(tile, c0 + lane, planeBytes, columnStep, rows, count0, true);
-          moveTile(tile + 16, c1 + lane, planeBytes, columnStep, rows, count1, true);
-        }
-        multiplyTaps(terms, a, offsets, b0, b1, tile, tile + 16, 32, t > 0);
-        moveTile(tile, c0 + lane, planeBytes, columnStep, rows, count0, false);
-        moveTile(tile + 16, c1 + lane, planeBytes, columnStep, rows, count1, false);
       }
     }
+  }
+}
+
+@inline
+function advance(walk: Walk, phase: Phase): void {
+  walk.column += 4;
+  if (walk.column >= phase.columns) {
+    walk.column = 0;
+    walk.row++;
   }
 }
 
@@ -227,7 +274,6 @@ export function convolve(at: usize, task: u32, thread: u32): void {
       continue;
     }
     const filters = p.filters + (phase.firstTerm * p.groups + group * phase.terms) * p.panels * TILE * 4;
-    const tile: usize = TILE_SCRATCH + thread * 256;
-    convolvePhase(p, phase, image, layout.pitch * 4, filters, out, first, end, origin, firstPanel, endPanel, tile);
+    convolvePhase(p, phase, image, layout.pitch * 4, filters, out, first, end, origin, firstPanel, endPanel, thread);
   }
 }

@@ -2,10 +2,11 @@
  * Matrix products: both operands are packed into panels of 8 rows (of A) or 8 columns (of B), blocked over k, then multiplied tile
  * by tile. A transposed operand differs only in the two strides that packing reads with.
  *
- *   packed: for each block of DEPTH terms, for each panel, (terms in the block, 8); missing rows are zero
+ *   packed: for each block of DEPTH terms, for each panel, (terms in the block, 8); missing lanes and terms are zero
  */
-import { DEPTH, TILE, TILE_SCRATCH } from '../layout';
-import { multiplyPanels } from './gemm';
+import { DEPTH, PANEL_OFFSETS, STEP, TILE, ZEROS } from '../layout';
+import { multiplyTile } from './gemm';
+import { multiplyEdge, targetOf, tileOf } from './tile';
 
 @unmanaged
 class PackParams {
@@ -42,7 +43,19 @@ function transpose4(x: usize, laneStride: u32, out: usize): void {
   v128.store(out, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7), TILE * 12);
 }
 
-/** `terms` terms of `lanes` ≤ 8 lanes. */
+/** Sums are filled up to a multiple of STEP terms. */
+@inline
+export function padded(terms: u32): u32 {
+  return (terms + STEP - 1) & ~(STEP - 1);
+}
+
+/** Zeros after the last of `terms` terms of a panel. */
+@inline
+export function fillUp(panel: usize, terms: u32): void {
+  memory.fill(panel + terms * TILE * 4, 0, (padded(terms) - terms) * TILE * 4);
+}
+
+/** `terms` terms of `lanes` ≤ 8 lanes; missing lanes are zero. */
 export function packPanel(x: usize, out: usize, lanes: u32, terms: u32, laneStride: u32, termStride: u32): void {
   let t: u32 = 0;
   if (lanes == TILE && laneStride == 4) {
@@ -74,9 +87,10 @@ export function packPanels(at: usize, task: u32): void {
     const terms = min<u32>(DEPTH, p.depth - t);
     for (let panel = first; panel < last; panel++) {
       const lane = panel * TILE;
-      const to = out + (t * p.panels * TILE + panel * terms * TILE) * 4;
+      const to = out + (t * p.panels + panel * padded(terms)) * TILE * 4;
       const from = x + lane * p.laneStride + t * p.termStride;
       packPanel(from, to, min<u32>(TILE, p.lanes - lane), terms, p.laneStride, p.termStride);
+      fillUp(to, terms);
     }
   }
 }
@@ -98,35 +112,22 @@ class MatmulParams {
   columnBlocks: u32;
 }
 
-/** A tile at the edge goes through `tile`: `rows` × `columns` of its 8 × 8 floats are moved to or from memory. */
-@inline
-function loadTile(tile: usize, c: usize, pitch: u32, rows: u32, columns: u32): void {
-  for (let i: u32 = 0; i < rows; i++) {
-    for (let j: u32 = 0; j < columns; j++) store<f32>(tile + i * 32 + j * 4, load<f32>(c + i * pitch + j * 4));
-  }
-}
-
-@inline
-function storeTile(tile: usize, c: usize, pitch: u32, rows: u32, columns: u32): void {
-  for (let i: u32 = 0; i < rows; i++) {
-    for (let j: u32 = 0; j < columns; j++) store<f32>(c + i * pitch + j * 4, load<f32>(tile + i * 32 + j * 4));
-  }
-}
-
 export function matmulBlock(at: usize, task: u32, thread: u32): void {
   const p = changetype<MatmulParams>(at);
   const columnBlock = task % p.columnBlocks;
   const rowBlock = (task / p.columnBlocks) % p.rowBlocks;
   const matrix = task / (p.columnBlocks * p.rowBlocks);
-  const tile: usize = TILE_SCRATCH + thread * 256;
   const rowPanels = (p.m + TILE - 1) / TILE;
   const columnPanels = (p.n + TILE - 1) / TILE;
   const lastRow = min<u32>(rowPanels, (rowBlock + 1) * p.rowPanelsPerBlock);
   const lastColumn = min<u32>(columnPanels, (columnBlock + 1) * p.columnPanelsPerBlock);
   const pitch = p.n * 4;
   const out = p.out + matrix * p.m * pitch;
+  const target = targetOf(thread);
+  target.step = 4;
+  target.pitch = pitch;
   for (let t: u32 = 0; t < p.k; t += DEPTH) {
-    const terms = min<u32>(DEPTH, p.k - t);
+    const terms = padded(min<u32>(DEPTH, p.k - t));
     const a = p.a + matrix * p.aBatchStride + t * rowPanels * TILE * 4;
     const b = p.b + matrix * p.bBatchStride + t * columnPanels * TILE * 4;
     for (let j = columnBlock * p.columnPanelsPerBlock; j < lastColumn; j++) {
@@ -137,11 +138,16 @@ export function matmulBlock(at: usize, task: u32, thread: u32): void {
         const c = out + i * TILE * pitch + j * TILE * 4;
         const rows = min<u32>(TILE, p.m - i * TILE);
         if (rows == TILE && columns == TILE) {
-          multiplyPanels(terms, aPanel, bPanel, c, c + 16, pitch, t > 0);
+          const start = t > 0 ? c : ZEROS;
+          const startPitch = t > 0 ? pitch : 0;
+          multiplyTile(terms, aPanel, PANEL_OFFSETS, bPanel, bPanel + 16, start, start + 16, startPitch, c, c + 16, pitch);
         } else {
-          if (t > 0) loadTile(tile, c, pitch, rows, columns);
-          multiplyPanels(terms, aPanel, bPanel, tile, tile + 16, 32, t > 0);
-          storeTile(tile, c, pitch, rows, columns);
+          target.c0 = c;
+          target.c1 = c + 16;
+          target.count0 = min<u32>(4, columns);
+          target.count1 = columns - target.count0;
+          target.rows = rows;
+          multiplyEdge(terms, aPanel, PANEL_OFFSETS, bPanel, bPanel + 16, t > 0, tileOf(thread), target);
         }
       }
     }

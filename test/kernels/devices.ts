@@ -16,4 +16,11 @@ export const devices: readonly { readonly kind: DeviceKind; open(): Promise<Devi
       return requestNodeWebGpuDevice();
     },
   },
+  {
+    kind: 'cpu',
+    async open() {
+      const { createCpuDevice } = await import('../../src/devices/cpu/node.ts');
+      return createCpuDevice();
+    },
+  },
 ];

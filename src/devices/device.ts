@@ -61,6 +61,7 @@ export interface Device {
   readonly isSoftware: boolean;
   /** Contents are undefined until written. Throws an error naming the limit when it does not fit. */
   allocate(type: ElementType, length: number): DeviceBuffer;
+  /** Does nothing on a device that is closed or failed: the garbage collector frees tensors when it likes. */
   free(buffer: DeviceBuffer): void;
   /** Copies `data` now; the caller may reuse it at once. `offset` in elements, a multiple of `ALIGNMENT`. */
   upload(buffer: DeviceBuffer, data: ArrayLike<number>, offset?: number): void;

@@ -124,7 +124,7 @@ export class WebGpuDevice implements Device {
   }
 
   free(buffer: DeviceBuffer): void {
-    this.#assertUsable();
+    if (this.#waiters.failure !== undefined) return;
     const own = this.#own(buffer);
     this.#pool.give(own.release(), own.length * BYTES);
   }

@@ -18,7 +18,7 @@ it('a closed device rejects what was waited for and every later call', async () 
   await expect(device.profile(() => undefined)).rejects.toThrow(/was closed/);
   expect(() => device.allocate('f32', 1)).toThrow(/was closed/);
   expect(() => device.upload(x, [1])).toThrow(/was closed/);
-  expect(() => device.free(x)).toThrow(/was closed/);
+  expect(() => device.free(x), 'the garbage collector may come later').not.toThrow();
   expect(() => add(device, all(x), all(x))).toThrow(/was closed/);
 });
 

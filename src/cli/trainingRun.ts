@@ -81,7 +81,7 @@ export async function resumeRun(path: string, request: Omit<RunRequest, 'setting
     const checkpoint = await run.readCheckpoint();
     const { epoch, step } = checkpoint?.position ?? { epoch: 0, step: 0 };
     run.truncateLog(step);
-    request.output.message(`Going on with ${path} after ${epoch} epochs, ${step} steps.`);
+    request.output.message(`Going on with ${path} after step ${step} (whole epochs: ${epoch}).`);
     return await train(session, config, run, { ...request, settings: config.settings, out: path }, checkpoint);
   } finally {
     session.chosen.device.close();
@@ -211,7 +211,7 @@ async function interrupted(run: RunFolder, checkpoint: Checkpoint, settings: Tra
   await run.saveCheckpoint(checkpoint);
   const { epoch, step } = checkpoint.position;
   return new InterruptedError(
-    `Interrupted after ${epoch} epochs, ${step} steps; all is saved. Go on with: marsgrad ${settings.command} --resume ${run.path}`,
+    `Interrupted after step ${step} (whole epochs: ${epoch}); all is saved. Go on with: marsgrad ${settings.command} --resume ${run.path}`,
   );
 }
 

@@ -141,7 +141,7 @@ describe('finetune', () => {
     appendFileSync(log, '{"type":"step","st');
     const resumed = await marsgrad(['finetune', '--resume', killed, '--json']);
     expect(resumed.code, resumed.stderr).toBe(0);
-    expect(resumed.stderr).toContain('after 1 epochs, 6 steps');
+    expect(resumed.stderr).toContain('after step 6 (whole epochs: 1)');
     expect(bytesOf('killed').equals(bytesOf('whole'))).toBe(true);
     const steps = readFileSync(log, 'utf8').match(/"type":"step","step":\d+/g)!;
     expect(steps).toEqual(Array.from({ length: 12 }, (_, i) => `"type":"step","step":${i + 1}`));

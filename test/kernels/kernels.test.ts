@@ -22,6 +22,7 @@ async function checkChosen(device: Device, testCase: KernelCase): Promise<void> 
   references.set(testCase, reference);
   const first = await runCase(device, testCase);
   compare(testCase, first, reference);
+  if (device.kind === 'reference') return; // One loop in one thread, and slow: the same bytes by construction.
   const second = await runCase(device, testCase);
   for (const name of Object.keys(first)) {
     const [a, b] = [first, second].map((outputs) => new Uint8Array(outputs[name]!.slice().buffer));

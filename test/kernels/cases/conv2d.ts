@@ -42,7 +42,12 @@ const large: readonly Conv2dParams[] = [
   layer(2, 24, 24, square(15, 3, 2, 1), 24),
   layer(2, 40, 80, square(11, 3, 1, 2, 2), 2),
   layer(1, 1100, 2, square(3, 3, 1, 1)),
+  // Few or many channels on either side, for which a device may cut its work differently.
   layer(1, 4, 128, square(130, 1, 1, 0)),
+  layer(1, 128, 3, square(129, 1, 1, 0)),
+  layer(3, 20, 30, square(17, 3, 1, 1)),
+  layer(4, 24, 130, square(16, 1, 1, 0)),
+  layer(1, 1824, 128, square(2, 3, 1, 1)),
 ];
 
 /** Small enough for splits to be seen, and more splits than rows of y. */

@@ -11,3 +11,4 @@ export {
   type ModuleState,
   type ModuleStateEntry,
 } from './state.ts';
+export { type ModelSummary, type SummaryRow, summary } from './summary.ts';

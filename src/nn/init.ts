@@ -55,7 +55,11 @@ export function gain(nonlinearity: Nonlinearity, slope = 0.01): number {
   return gains[nonlinearity];
 }
 
-const draw = (shape: Shape, next: () => number): Float32Array => Float32Array.from({ length: sizeOf(shape) }, next);
+function draw(shape: Shape, next: () => number): Float32Array {
+  const values = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < values.length; i++) values[i] = next();
+  return values;
+}
 
 /** Uniform on [low, high). */
 export const uniformBetween =

@@ -3,7 +3,7 @@
  * never waits; worker threads execute them (see `wasm/engine.ts`). Without shared memory the host executes them itself.
  */
 import wasmBytes from '../../../build/cpu.wasm';
-import type { ElementType } from '../../kernels/contract.ts';
+import type { BufferSpecs, ConstantSpecs, ElementType, ParamSpecs } from '../../kernels/contract.ts';
 import {
   ALIGNMENT,
   type BufferRange,
@@ -172,8 +172,9 @@ export class CpuDevice implements Device {
     block.busyUntil = this.#stream.submit(op.COPY_BYTES, chunks(data.length), [block.address, target, data.length]);
   }
 
-  launch(launch: Launch): void {
+  launch<C extends ConstantSpecs, P extends ParamSpecs, B extends BufferSpecs>(typed: Launch<C, P, B>): void {
     this.#check();
+    const launch = typed as unknown as Launch;
     checkLaunch(launch);
     for (const range of Object.values(launch.buffers)) this.#own(range.buffer);
     const lowering = lowerings.get(launch.kernel.name);

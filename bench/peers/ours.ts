@@ -100,7 +100,7 @@ export async function prepareTraining(device: Device, batch: number, side: numbe
   const parameters = [...model.namedParameters()].map(([name, { shape }]) => ({ name, shape }));
   const before = await flatParameters(model);
   const [loss] = await valuesOf(step(data));
-  const result = Float32Array.of(loss!, ...(await flatParameters(model)));
+  const result = joined(loss!, await flatParameters(model));
   const shape: TrainingShape = {
     kind: 'training',
     name: `ResNet-20 training step, batch ${batch} at ${side}²`,
@@ -111,7 +111,11 @@ export async function prepareTraining(device: Device, batch: number, side: numbe
     flops: trainingFlops(data),
     inputs: { parameters: before, images: data.images, labels: Float32Array.from(data.labels) },
     result,
-    comparable: ([loss, ...after]) => Float32Array.of(loss!, ...after.map((w, i) => (w - before[i]!) / LEARNING_RATE)),
+    comparable: (after) =>
+      joined(
+        after[0]!,
+        after.subarray(1).map((w, i) => (w - before[i]!) / LEARNING_RATE),
+      ),
     run: () => step(data).dispose(),
     close: () => {},
   };
@@ -129,6 +133,13 @@ function trainer(device: Device) {
 function trainingFlops(data: TrainingBatch): number {
   const { step } = trainer(new RecordingDevice());
   return totalFlops(recordPlan(() => void step(data)));
+}
+
+function joined(first: number, rest: Float32Array): Float32Array {
+  const all = new Float32Array(1 + rest.length);
+  all[0] = first;
+  all.set(rest, 1);
+  return all;
 }
 
 async function flatParameters(model: { namedParameters(): Map<string, Tensor> }): Promise<Float32Array> {

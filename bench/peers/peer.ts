@@ -1,6 +1,6 @@
 /** A peer is a process of its own; the protocol is told in serve.mjs. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ENGINE_FLAGS } from '../engine.ts';
@@ -127,9 +127,13 @@ export async function startPeers(threads: number): Promise<{ peers: Peer[]; miss
   return { peers, missing };
 }
 
+/** Installs the peers as locked where they are missing or older than the lock file. */
 function installPackages(): void {
-  if (existsSync(join(FOLDER, 'node_modules'))) return;
+  const [locked, installed] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
+    join(FOLDER, file),
+  );
+  if (existsSync(installed!) && statSync(installed!).mtimeMs >= statSync(locked!).mtimeMs) return;
   process.stderr.write('installing the peers: npm ci in bench/peers (about 300 MB)\n');
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: FOLDER, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('npm ci in bench/peers failed: the peers cannot be compared with');
+  if (status !== 0) throw new Error('npm ci in bench/peers failed: there is nothing to compare with');
 }

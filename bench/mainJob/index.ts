@@ -1,0 +1,95 @@
+/**
+ * npm run main-job -- grid     the main job at every learning rate of one grid, both methods, judged on validation images
+ * npm run main-job -- seeds    the main job at the chosen rates over five seeds; writes docs/results/main-job.{json,svg}
+ *
+ * Runs that are complete are not repeated: a stopped command goes on where it was.
+ */
+import '../../src/devices/node.ts';
+import '../../src/ops/methods.ts';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MAIN_JOB, MAIN_JOB_METHODS } from '../../src/cli/mainJob.ts';
+import { Output } from '../../src/cli/output.ts';
+import type { TrainingSettings } from '../../src/cli/settings.ts';
+import { startRun, type TrainingSummary } from '../../src/cli/trainingRun.ts';
+import type { LayerDistance } from '../../src/regularizers/index.ts';
+import { ROOT } from '../root.ts';
+import { drawMainJob } from './picture.ts';
+
+const RATES = [0.003, 0.01, 0.03, 0.1];
+/** Not those of the results below. */
+const GRID_SEEDS = [100, 101];
+const SEEDS = [0, 1, 2, 3, 4];
+/** Of the training images that the run does not use, all with clean labels: 500 of each class. */
+const VALIDATION = 0.1;
+
+type Record = { readonly type: string; readonly validation?: { readonly top1: number } | null };
+
+async function run(settings: TrainingSettings, name: string): Promise<string> {
+  const out = join(ROOT, 'runs', 'main-job', name);
+  if (existsSync(join(out, 'weights.safetensors'))) return out;
+  rmSync(out, { recursive: true, force: true });
+  await startRun({ settings, device: {}, out, output: new Output(false), signal: new AbortController().signal });
+  return out;
+}
+
+function logOf(folder: string): Record[] {
+  const lines = readFileSync(join(folder, 'log.ndjson'), 'utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as Record);
+}
+
+async function grid(): Promise<void> {
+  const { epochs } = MAIN_JOB;
+  for (const method of MAIN_JOB_METHODS) {
+    for (const learningRate of RATES) {
+      const accuracies: number[] = [];
+      for (const seed of GRID_SEEDS) {
+        const settings = { ...MAIN_JOB, ...method, learningRate, seed, validation: VALIDATION, evaluateEvery: epochs };
+        const folder = await run(settings, `grid/${method.method}-${learningRate}-${seed}`);
+        const last = logOf(folder).findLast(({ type }) => type === 'epoch');
+        accuracies.push(last!.validation!.top1);
+      }
+      const { mean } = meanAndDeviation(accuracies);
+      process.stdout.write(
+        `${method.method} ${learningRate} ${accuracies.map(percent).join(' ')} mean ${percent(mean)}\n`,
+      );
+    }
+  }
+}
+
+async function seeds(): Promise<void> {
+  const results = [];
+  for (const method of MAIN_JOB_METHODS) {
+    const runs = [];
+    for (const seed of SEEDS) {
+      const folder = await run({ ...MAIN_JOB, ...method, seed }, `seeds/${method.method}-${seed}`);
+      const { steps, trainAccuracy, test, worstRatio } = logOf(folder).at(-1) as unknown as TrainingSummary;
+      const distances = JSON.parse(readFileSync(join(folder, 'distances.json'), 'utf8')) as LayerDistance[];
+      runs.push({ seed, steps, trainAccuracy, test, worstRatio, distances });
+    }
+    const { mean, deviation } = meanAndDeviation(runs.map(({ test }) => test.top1));
+    process.stdout.write(`${method.method} at ${method.learningRate}: ${percent(mean)} ± ${percent(deviation)}\n`);
+    results.push({ ...method, mean, deviation, runs });
+  }
+  const out = join(ROOT, 'docs', 'results');
+  mkdirSync(out, { recursive: true });
+  const facts = { date: new Date().toISOString().slice(0, 10), command: 'npm run main-job -- seeds', results };
+  writeFileSync(join(out, 'main-job.json'), `${JSON.stringify(facts, null, 1)}\n`);
+  writeFileSync(join(out, 'main-job.svg'), `${drawMainJob(results)}\n`);
+}
+
+/** Arithmetic mean and sample standard deviation. */
+function meanAndDeviation(values: readonly number[]): { mean: number; deviation: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: Math.sqrt(squares / (values.length - 1)) };
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+const commands: { readonly [name: string]: (() => Promise<void>) | undefined } = { grid, seeds };
+const command = commands[process.argv[2] ?? ''];
+if (!command) {
+  process.stderr.write(`npm run main-job -- ${Object.keys(commands).join('|')}\n`);
+  process.exitCode = 2;
+} else await command();

@@ -11,7 +11,7 @@
 import { accumulate } from '../kernels/elementwise.ts';
 import { ones, zeros } from '../tensor/create.ts';
 import { launch } from '../tensor/launch.ts';
-import { keep } from '../tensor/scope.ts';
+import { liveWith } from '../tensor/scope.ts';
 import { sameShape, shapeText } from '../tensor/shape.ts';
 import type { GradientNode, Tensor } from '../tensor/tensor.ts';
 
@@ -167,18 +167,22 @@ function checkUnchanged(node: GradientNode): void {
   node.saved.forEach((tensor, i) => {
     if (tensor.storage.version !== node.savedVersions[i]) {
       throw new Error(
-        `${node.operation}: a tensor of shape ${shapeText(tensor.shape)} that its backward pass needs was overwritten since`,
+        `${node.operation}: a tensor of shape ${shapeText(tensor.shape)} that its backward pass needs was overwritten since, or moved ` +
+          'into an arena (make optimiser and regulariser before the forward pass)',
       );
     }
   });
 }
 
-/** A leaf with a gradient already (zeros in a parameter arena, or an earlier pass) adds to it in place. */
+/**
+ * A leaf with a gradient already (zeros in a parameter arena, or an earlier pass) adds to it in place. A recorded gradient takes
+ * its place instead, and is copied into the arena when an optimiser asks for it.
+ */
 function addToGrad(leaf: Tensor, gradient: Tensor, createGraph: boolean): void {
   if (createGraph) {
-    leaf.grad = keep(leaf.grad ? leaf.grad.add(gradient) : gradient);
+    leaf.grad = liveWith(leaf.grad ? leaf.grad.add(gradient) : gradient, leaf);
     return;
   }
-  leaf.grad ??= keep(zeros(leaf.shape, { device: leaf.device }));
+  leaf.grad ??= liveWith(zeros(leaf.shape, { device: leaf.device }), leaf);
   launch(accumulate, {}, { count: leaf.size }, { x: gradient, out: leaf.grad });
 }

@@ -83,7 +83,9 @@ export function checkLaunch(launch: Launch): void {
     const range = buffers[name];
     if (range === undefined) throw new TypeError(`${kernel.name}: buffer '${name}' is missing`);
     if (range.buffer.type !== spec.type) {
-      throw new TypeError(`${kernel.name}: buffer '${name}' holds ${range.buffer.type}, the kernel needs ${spec.type}`);
+      throw new TypeError(
+        `${kernel.name}: buffer '${name}' holds ${range.buffer.type}, the kernel needs ${spec.type}${spec.type === 'f32' ? ' (toFloat() converts)' : ''}`,
+      );
     }
     if (range.offset % ALIGNMENT !== 0) {
       throw new RangeError(

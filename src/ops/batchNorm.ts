@@ -33,8 +33,10 @@ export interface BatchNormOptions {
 export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const { gamma, beta, runningMean, runningVariance, useBatchStatistics, momentum = 0.1, epsilon = 1e-5 } = options;
   const [batch = 0, channels = 0] = x.shape;
-  if (x.rank < 2 || gamma.size !== channels) {
-    throw new RangeError(`batchNorm: x ${shapeText(x.shape)} needs ${gamma.size} channels in its second dimension`);
+  if (x.rank < 2 || [gamma, beta, runningMean, runningVariance].some(({ size }) => size !== channels)) {
+    throw new RangeError(
+      `batchNorm: x ${shapeText(x.shape)} needs γ, β and statistics of ${channels} channels, not of ${[gamma, beta, runningMean, runningVariance].map(({ size }) => size).join(', ')}`,
+    );
   }
   const shape = { batch, channels, spatial: sizeOf(x.shape.slice(2)) };
   let [mean, variance] = [runningMean, runningVariance];

@@ -26,6 +26,15 @@ import { reshape } from './shape.ts';
 export type Pair = number | readonly [number, number];
 export const pair = (value: Pair): readonly [number, number] => (typeof value === 'number' ? [value, value] : value);
 
+/** The pair, if both are whole numbers ≥ `least`; else an error that names operation and option. */
+export function wholePair(operation: string, option: string, value: Pair, least: number): readonly [number, number] {
+  const both = pair(value);
+  if (!both.every((number) => Number.isInteger(number) && number >= least)) {
+    throw new RangeError(`${operation}: ${option} is (${both.join(', ')}); it must be whole numbers ≥ ${least}`);
+  }
+  return both;
+}
+
 export interface Conv2dOptions {
   readonly bias?: Tensor | null;
   readonly stride?: Pair;
@@ -40,6 +49,9 @@ export interface Conv2dOptions {
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const y = forward(x, weight, conv2dParams(x, weight, options));
+  if (options.bias && options.bias.size !== weight.shape[0]) {
+    throw new RangeError(`conv2d: bias ${shapeText(options.bias.shape)} for ${weight.shape[0]} output channels`);
+  }
   return options.bias ? add(y, reshape(options.bias, [1, -1, 1, 1])) : y;
 }
 
@@ -57,9 +69,9 @@ function conv2dParams(
       `conv2d: ${given}, groups ${groups}: the weight needs ${inChannels}/${groups} input channels and a multiple of ${groups} output channels`,
     );
   }
-  const [strideHeight, strideWidth] = pair(stride);
-  const [paddingHeight, paddingWidth] = pair(padding);
-  const [dilationHeight, dilationWidth] = pair(dilation);
+  const [strideHeight, strideWidth] = wholePair('conv2d', 'stride', stride, 1);
+  const [paddingHeight, paddingWidth] = wholePair('conv2d', 'padding', padding, 0);
+  const [dilationHeight, dilationWidth] = wholePair('conv2d', 'dilation', dilation, 1);
   const outHeight =
     Math.floor((inHeight + 2 * paddingHeight - dilationHeight * (kernelHeight - 1) - 1) / strideHeight) + 1;
   const outWidth = Math.floor((inWidth + 2 * paddingWidth - dilationWidth * (kernelWidth - 1) - 1) / strideWidth) + 1;

@@ -62,9 +62,15 @@ export const clamp = (x: Tensor, low: number, high: number): Tensor =>
 /** x^exponent for a number or a tensor of exponents; x ≥ 0 unless the exponent is a whole number. */
 export function pow(x: Tensor, exponent: Operand): Tensor {
   if (typeof exponent === 'number') {
-    return unary('power', x, (dy, x) => mul(dy, mul(pow(x, exponent - 1), exponent)), exponent);
+    // x⁰ is 1 everywhere, but 0·x⁻¹ would be NaN at 0.
+    const slope = (x: Tensor) => (exponent === 0 ? mul(x, 0) : mul(pow(x, exponent - 1), exponent));
+    return unary('power', x, (dy, x) => mul(dy, slope(x)), exponent);
   }
-  return binary('power', x, exponent, (dy, a, b, y) => [mul(dy, mul(b, pow(a, sub(b, 1)))), mul(dy, mul(y, log(a)))]);
+  // At base 0 or exponent 0 the factors below would be 0·∞: the first is masked by the exponent, the second by the base.
+  return binary('power', x, exponent, (dy, a, b, y) => [
+    mul(dy, mul(b, pow(a, sub(b, notEqual(b, 0))))),
+    mul(dy, mul(y, log(add(a, equal(a, 0))))),
+  ]);
 }
 
 function applyBinary(operator: BinaryOperator, a: Tensor, b: Tensor): Tensor {

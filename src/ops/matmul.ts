@@ -74,6 +74,11 @@ function batched(x: Tensor, batchShape: Shape): { tensor: Tensor; stride: number
 
 /** x (…, in) → x·Wᵀ + b (…, out), with W of shape (out, in) and b of shape (out). */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
+  const [outFeatures, inFeatures] = weight.shape;
+  if (x.rank === 0 || weight.rank !== 2 || x.shape.at(-1) !== inFeatures || (bias && bias.size !== outFeatures)) {
+    const given = `x ${shapeText(x.shape)}, weight ${shapeText(weight.shape)}${bias ? `, bias ${shapeText(bias.shape)}` : ''}`;
+    throw new RangeError(`linear: ${given}: they must be (…, in), (out, in) and (out)`);
+  }
   const y = matmul(reshape(x, [-1, x.shape.at(-1) ?? 1]), weight, { transposeB: true });
   return reshape(bias ? add(y, bias) : y, [...x.shape.slice(0, -1), weight.shape[0]!]);
 }

@@ -16,7 +16,7 @@ import { empty, tensor } from '../tensor/create.ts';
 import { launch } from '../tensor/launch.ts';
 import { shapeText } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Pair, pair } from './conv2d.ts';
+import { type Pair, pair, wholePair } from './conv2d.ts';
 import { matmul } from './matmul.ts';
 import { mean } from './reduce.ts';
 
@@ -30,13 +30,27 @@ export interface PoolOptions {
   readonly ceilMode?: boolean;
 }
 
+/** Does each of `count` windows along an axis touch one of its `size` elements? With dilation, padding can swallow one whole. */
+function everyWindowCovers(
+  count: number,
+  size: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+): boolean {
+  return Array.from({ length: count }, (_, i) => i * stride - padding).every((start) =>
+    Array.from({ length: kernel }, (_, tap) => start + tap * dilation).some((place) => place >= 0 && place < size),
+  );
+}
+
 function poolParams(operation: string, x: Tensor, options: PoolOptions & { dilation?: Pair }): PoolParams {
   if (x.rank !== 4) throw new RangeError(`${operation}: x ${shapeText(x.shape)} needs four dimensions`);
   const [batch, channels, inHeight, inWidth] = x.shape as [number, number, number, number];
-  const [kernelHeight, kernelWidth] = pair(options.kernelSize);
-  const [strideHeight, strideWidth] = pair(options.stride ?? options.kernelSize);
-  const [paddingHeight, paddingWidth] = pair(options.padding ?? 0);
-  const [dilationHeight, dilationWidth] = pair(options.dilation ?? 1);
+  const [kernelHeight, kernelWidth] = wholePair(operation, 'kernelSize', options.kernelSize, 1);
+  const [strideHeight, strideWidth] = wholePair(operation, 'stride', options.stride ?? options.kernelSize, 1);
+  const [paddingHeight, paddingWidth] = wholePair(operation, 'padding', options.padding ?? 0, 0);
+  const [dilationHeight, dilationWidth] = wholePair(operation, 'dilation', options.dilation ?? 1, 1);
   if (2 * paddingHeight > kernelHeight || 2 * paddingWidth > kernelWidth) {
     throw new RangeError(
       `${operation}: padding (${paddingHeight}, ${paddingWidth}) is more than half the kernel (${kernelHeight}, ${kernelWidth})`,
@@ -54,6 +68,14 @@ function poolParams(operation: string, x: Tensor, options: PoolOptions & { dilat
     throw new RangeError(
       `${operation}: x ${shapeText(x.shape)} is smaller than the kernel (${kernelHeight}, ${kernelWidth})`,
     );
+  if (
+    !everyWindowCovers(outHeight, inHeight, kernelHeight, strideHeight, paddingHeight, dilationHeight) ||
+    !everyWindowCovers(outWidth, inWidth, kernelWidth, strideWidth, paddingWidth, dilationWidth)
+  ) {
+    throw new RangeError(
+      `${operation}: a window over x ${shapeText(x.shape)} covers padding alone; use less padding or dilation`,
+    );
+  }
   return {
     planes: batch * channels,
     inHeight,

@@ -150,8 +150,13 @@ function embed(x: Tensor, shape: Shape, at: readonly { start: number; step: numb
   return record('embed', [x], y, [], (dy) => [slice(dy, ranges)]);
 }
 
-/** Adds zeros: `padding[axis]` = [before, after]; missing axes get none. */
+/** Adds zeros: `padding[axis]` = [before, after], from the first axis on (PyTorch counts from the last); missing axes get none. */
 export function pad(x: Tensor, padding: readonly (readonly [number, number])[]): Tensor {
+  if (padding.length > x.rank || !padding.flat().every((count) => Number.isInteger(count) && count >= 0)) {
+    throw new RangeError(
+      `pad: [${padding.map((both) => `[${both.join(', ')}]`).join(', ')}] for x ${shapeText(x.shape)}: whole numbers ≥ 0, a pair per axis`,
+    );
+  }
   const shape = x.shape.map((extent, axis) => extent + (padding[axis]?.[0] ?? 0) + (padding[axis]?.[1] ?? 0));
   return embed(
     x,

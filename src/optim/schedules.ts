@@ -29,7 +29,7 @@ export interface OneCycleOptions {
   readonly endDivisor?: number;
 }
 
-/** Smith & Topin 2018, with cosine phases and the defaults of torch.optim.lr_scheduler.OneCycleLR. */
+/** Smith & Topin 2018: the learning rate of torch.optim.lr_scheduler.OneCycleLR by default (which cycles momentum too; this does not). */
 export function oneCycle({
   peak,
   total,

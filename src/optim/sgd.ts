@@ -45,11 +45,12 @@ export class SGD implements Optimizer {
 
   /**
    * `parameters` is a list of tensors, or of groups. They move into one arena (if they are in none yet), so that a step is one
-   * launch. A parameter with `requiresGrad = false` is left alone, at any time.
+   * launch. A parameter with `requiresGrad = false` is left alone, at any time. One that backward did not reach has a gradient of
+   * zero: weight decay and momentum still move it (PyTorch skips it; freeze what must not move).
    */
   constructor(parameters: readonly Tensor[] | readonly ParameterGroup[], options: SGDOptions) {
     const { learningRate, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
-    for (const [name, value] of Object.entries({ learningRate, momentum, weightDecay })) {
+    for (const [name, value] of Object.entries({ learningRate, momentum, dampening, weightDecay })) {
       if (!(value >= 0)) throw new RangeError(`SGD: ${name} is ${value}; it must be a number ≥ 0`);
     }
     if (nesterov && (momentum <= 0 || dampening !== 0))
@@ -141,7 +142,9 @@ const trainableMask = (arena: Arena): string =>
 function asGroups(parameters: readonly Tensor[] | readonly ParameterGroup[]): readonly ParameterGroup[] {
   const isGroup = (entry: Tensor | ParameterGroup): entry is ParameterGroup => 'parameters' in entry;
   const groups = (parameters as readonly (Tensor | ParameterGroup)[]).filter(isGroup);
-  return groups.length > 0 ? groups : [{ parameters: parameters as readonly Tensor[] }];
+  if (groups.length === 0) return [{ parameters: parameters as readonly Tensor[] }];
+  if (groups.length < parameters.length) throw new TypeError('SGD: a list of parameters and groups; give groups alone');
+  return groups;
 }
 
 function settingsOf(
@@ -152,6 +155,8 @@ function settingsOf(
   for (const { parameters, learningRateScale = 1, weightDecay = defaultDecay } of groups) {
     for (const parameter of parameters) {
       if (settings.has(parameter)) throw new Error('SGD: a parameter is given twice');
+      if (parameter.node)
+        throw new TypeError(`SGD: a parameter was computed by ${parameter.node.operation}; only leaves can be trained`);
       settings.set(parameter, { scale: learningRateScale, weightDecay });
     }
   }

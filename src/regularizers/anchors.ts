@@ -1,11 +1,6 @@
 /** The starting point W⁰: what weights are tied to. */
 
-import { eight } from '../kernels/contract.ts';
-import { stridedCopy } from '../kernels/copy.ts';
 import type { Arena } from '../tensor/arena.ts';
-import { zeros } from '../tensor/create.ts';
-import { launch } from '../tensor/launch.ts';
-import { scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** An immutable copy of every arena it is asked about, taken at the first time of asking. */
@@ -21,13 +16,15 @@ export class Anchors {
     return snapshot;
   }
 
+  /** Ties a member to these values (as many as it has elements) instead of to its present ones. */
+  tieTo(arena: Arena, member: Tensor, values: ArrayLike<number>): void {
+    if (values.length !== member.size) throw new RangeError(`${values.length} values for an anchor of ${member.size}`);
+    const { storage } = this.of(arena);
+    arena.device.upload(storage.buffer, values, storage.offset + arena.offsetOf(member));
+  }
+
   /** Ties a member to zero instead of to its present value (a new classifier has no pre-trained weights). */
   tieToZero(arena: Arena, member: Tensor): void {
-    const anchors = this.of(arena);
-    scope(() => {
-      const one = { shape: eight([member.size], 1), xStrides: eight([1]), outStrides: eight([1]) };
-      const params = { count: member.size, rank: 1, xOffset: 0, outOffset: arena.offsetOf(member), ...one };
-      launch(stridedCopy, {}, params, { x: zeros(member.shape, { device: arena.device }), out: anchors });
-    });
+    this.tieTo(arena, member, new Float32Array(member.size));
   }
 }

@@ -20,6 +20,9 @@ interface Place {
   readonly anchors: Tensor;
 }
 
+/** The authors' ε under the root of γ/√(σ² + ε), whatever the layer's own is. */
+const BATCH_NORM_EPSILON = 1e-6;
+
 export class ChannelTable {
   /** Channels with a finite radius first. */
   readonly channels: readonly Channel[];
@@ -28,16 +31,13 @@ export class ChannelTable {
   private readonly table: Tensor;
   private readonly radii: Tensor;
   private readonly constrained: number;
-  private readonly epsilon: number;
 
-  /** `epsilon` as in γ/√(σ² + ε). */
-  constructor(weights: Place, variances: Place, channels: readonly Channel[], epsilon: number) {
+  constructor(weights: Place, variances: Place, channels: readonly Channel[]) {
     const finite = channels.filter(({ radius }) => Number.isFinite(radius));
     this.channels = [...finite, ...channels.filter(({ radius }) => !Number.isFinite(radius))];
     this.constrained = finite.length;
     this.weights = weights;
     this.variances = variances;
-    this.epsilon = epsilon;
     const { device } = weights.arena;
     this.table = keep(tensor(Int32Array.from(this.channels.flatMap((c) => [c.weight, c.variance])), { device }));
     this.radii = keep(
@@ -51,7 +51,12 @@ export class ChannelTable {
   private launchArguments(channels: number) {
     const { weights, variances } = this;
     return {
-      params: { count: weights.arena.length, varianceCount: variances.arena.length, channels, epsilon: this.epsilon },
+      params: {
+        count: weights.arena.length,
+        varianceCount: variances.arena.length,
+        channels,
+        epsilon: BATCH_NORM_EPSILON,
+      },
       buffers: {
         weights: weights.arena.values,
         anchors: weights.anchors,
@@ -75,6 +80,11 @@ export class ChannelTable {
     if (this.constrained === 0) return;
     const { params, buffers } = this.launchArguments(this.constrained);
     launch(projectBatchNorm, {}, params, { ...buffers, radii: this.radii });
+  }
+
+  dispose(): void {
+    this.table.dispose();
+    this.radii.dispose();
   }
 
   worstRatio(): Tensor | null {

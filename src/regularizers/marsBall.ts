@@ -15,28 +15,33 @@ import type { Module } from '../nn/module.ts';
 import type { Projection } from '../optim/optimizer.ts';
 import { Arena, membership } from '../tensor/arena.ts';
 import { scope } from '../tensor/scope.ts';
+import { shapeText } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Anchors } from './anchors.ts';
-import { type Channel, ChannelTable } from './channelTable.ts';
 import { type LayerDistance, summarizeDistances } from './distances.ts';
 import { type ConstrainableLayer, constrainableLayers } from './layers.ts';
-import { type Row, RowTable } from './rowTable.ts';
+import { buildTables, type Tables } from './tables.ts';
+
+/** Values by the names of a state dict, as `Module.stateDict` and the weight readers give them. */
+export type AnchorState = ReadonlyMap<string, { readonly data: ArrayLike<number | bigint> }>;
 
 export interface MarsBallOptions {
-  /** Largest MARS distance of every layer but the classifier from where it is now. Infinity: free. */
+  /** Largest MARS distance of every layer but the classifier from its anchor. Infinity: free. */
   readonly extractor: number;
   /** Largest MARS norm of the classifier. Infinity: free. */
   readonly classifier: number;
+  /** W⁰: the pre-trained weights, for every layer but the classifier. Default: what the model holds now. */
+  readonly anchor?: AnchorState;
   /** Name of the classifier's module. Default: the model's own `headName`. */
   readonly headName?: string;
   /** Constrain BatchNorm's diagonal too. Default true, as the authors do. */
   readonly batchNorm?: boolean;
 }
 
-/** The authors' ε under BatchNorm's root, whatever the layer's own is. */
-const BATCH_NORM_EPSILON = 1e-6;
-
-/** The ball around the weights that the model has now: load the pre-trained weights first. */
+/**
+ * The ball around the weights that the model has now, or around `anchor`. Load the pre-trained weights and choose the classifier
+ * first: weights that are loaded later are pulled back to the anchor, and a head that is replaced later is not the ball's.
+ */
 export function marsBall(model: Module, options: MarsBallOptions): MarsBall {
   for (const name of ['extractor', 'classifier'] as const) {
     if (!(options[name] >= 0))
@@ -44,39 +49,47 @@ export function marsBall(model: Module, options: MarsBallOptions): MarsBall {
   }
   const layers = constrainableLayers(model, options.headName);
   Arena.of(model.parameters());
-  return new MarsBall(layers, (layer) => {
+  const radiusOf = (layer: ConstrainableLayer): number => {
     if (layer.isHead) return options.classifier;
     return layer.kind === 'batchNorm2d' && options.batchNorm === false ? Number.POSITIVE_INFINITY : options.extractor;
-  });
+  };
+  return new MarsBall(layers, radiusOf, options.anchor);
 }
 
 export class MarsBall implements Projection {
   readonly layers: readonly ConstrainableLayer[];
   readonly radii: readonly number[];
   private readonly anchors = new Anchors();
-  private readonly rowTables: RowTable[];
-  private readonly channelTables: ChannelTable[];
+  private tables: Tables | null = null;
+  /** Which layers could be trained when the tables were built. */
+  private trainable = '';
 
-  constructor(layers: readonly ConstrainableLayer[], radiusOf: (layer: ConstrainableLayer) => number) {
-    if (layers.length === 0) throw new RangeError('marsBall: the model has no Conv2d, Linear or BatchNorm2d layer');
+  constructor(
+    layers: readonly ConstrainableLayer[],
+    radiusOf: (layer: ConstrainableLayer) => number,
+    anchor?: AnchorState,
+  ) {
     this.layers = layers;
     this.radii = layers.map(radiusOf);
+    const owned = layers.flatMap(({ weight, runningVariance }) =>
+      runningVariance ? [weight, runningVariance] : [weight],
+    );
     Arena.of(layers.map(({ weight }) => weight));
     Arena.of(layers.flatMap(({ runningVariance }) => runningVariance ?? []));
-    this.rowTables = this.buildRowTables();
-    this.channelTables = this.buildChannelTables();
+    for (const arena of new Set(owned.map((tensor) => membership(tensor)!.arena))) this.anchors.of(arena);
+    for (const layer of layers) this.anchor(layer, anchor);
   }
 
-  /** Brings every row and channel back into its ball. Enqueues only. */
+  /** Brings every row and channel of what is trainable back into its ball. Enqueues only. */
   project(): void {
-    for (const table of this.rowTables) table.project();
-    for (const table of this.channelTables) table.project();
+    const { rows, channels } = this.current();
+    for (const table of [...rows, ...channels]) table.project();
   }
 
-  /** The largest distance/radius of the whole model, a scalar on the device: ≤ 1 after `project`, up to rounding. null if all is free. */
+  /** The largest distance/radius of all that is constrained, a scalar on the device: ≤ 1 after `project`, up to rounding. null if all is free. */
   worstRatio(): Tensor | null {
-    const ratios = [...this.rowTables, ...this.channelTables].flatMap((table) => table.worstRatio() ?? []);
-    const [first, ...others] = ratios;
+    const { rows, channels } = this.current();
+    const [first, ...others] = [...rows, ...channels].flatMap((table) => table.worstRatio() ?? []);
     return first ? others.reduce((worst, ratio) => worst.maximum(ratio), first) : null;
   }
 
@@ -84,7 +97,8 @@ export class MarsBall implements Projection {
   async distances(): Promise<LayerDistance[]> {
     const l1: number[][] = this.layers.map(() => []);
     const squared: number[][] = this.layers.map(() => []);
-    for (const table of this.rowTables) {
+    const { rows, channels } = this.current();
+    for (const table of rows) {
       const measured = scope(() => table.measure());
       const [sums, squares] = await Promise.all([measured.l1.data(), measured.squared.data()]);
       measured.l1.dispose();
@@ -94,7 +108,7 @@ export class MarsBall implements Projection {
         squared[layer]!.push(squares[i]!);
       }
     }
-    for (const table of this.channelTables) {
+    for (const table of channels) {
       const measured = scope(() => table.measure());
       const values = await measured.data();
       measured.dispose();
@@ -106,49 +120,35 @@ export class MarsBall implements Projection {
     return this.layers.map((layer, i) => summarizeDistances(layer, this.radii[i]!, l1[i]!, squared[i]!));
   }
 
-  private buildRowTables(): RowTable[] {
-    const rows = new Map<Arena, Row[]>();
-    for (const [layer, { kind, weight, isHead }] of this.layers.entries()) {
-      if (kind === 'batchNorm2d') continue;
-      const { arena, offset } = membership(weight)!;
-      if (isHead) this.anchors.tieToZero(arena, weight);
-      const count = weight.shape[0]!;
-      const length = weight.size / count;
-      const own = Array.from({ length: count }, (_, row) => ({
-        layer,
-        offset: offset + row * length,
-        length,
-        radius: this.radii[layer]!,
-      }));
-      rows.set(arena, [...(rows.get(arena) ?? []), ...own]);
-    }
-    return [...rows].map(([arena, list]) => new RowTable(arena, this.anchors.of(arena), list));
+  /** The tables for what is trainable now: a frozen layer is measured, and left alone. */
+  private current(): Tables {
+    const trainable = this.layers.map(({ weight }) => (weight.requiresGrad ? '1' : '0')).join('');
+    if (this.tables && trainable === this.trainable) return this.tables;
+    for (const table of [...(this.tables?.rows ?? []), ...(this.tables?.channels ?? [])]) table.dispose();
+    const radii = this.layers.map(({ weight }, i) => (weight.requiresGrad ? this.radii[i]! : Number.POSITIVE_INFINITY));
+    this.tables = buildTables(this.layers, radii, this.anchors);
+    this.trainable = trainable;
+    return this.tables;
   }
 
-  private buildChannelTables(): ChannelTable[] {
-    const groups = new Map<string, { weights: Arena; variances: Arena; channels: Channel[] }>();
-    const arenas: Arena[] = [];
-    const numberOf = (arena: Arena) => (arenas.includes(arena) ? arenas.indexOf(arena) : arenas.push(arena) - 1);
-    for (const [layer, { kind, weight, runningVariance }] of this.layers.entries()) {
-      if (kind !== 'batchNorm2d' || !runningVariance) continue;
-      const gamma = membership(weight)!;
-      const variance = membership(runningVariance)!;
-      const key = `${numberOf(gamma.arena)} ${numberOf(variance.arena)}`;
-      const group = groups.get(key) ?? { weights: gamma.arena, variances: variance.arena, channels: [] };
-      groups.set(key, group);
-      for (let c = 0; c < weight.size; c++) {
-        group.channels.push({
-          layer,
-          weight: gamma.offset + c,
-          variance: variance.offset + c,
-          radius: this.radii[layer]!,
-        });
-      }
+  private anchor({ name, weight, runningVariance, isHead }: ConstrainableLayer, state: AnchorState | undefined): void {
+    const { arena } = membership(weight)!;
+    if (isHead) {
+      this.anchors.tieToZero(arena, weight);
+      return;
     }
-    const place = (arena: Arena) => ({ arena, anchors: this.anchors.of(arena) });
-    return [...groups.values()].map(
-      ({ weights, variances, channels }) =>
-        new ChannelTable(place(weights), place(variances), channels, BATCH_NORM_EPSILON),
-    );
+    if (!state) return;
+    const tie = (member: Tensor, key: string) => {
+      const values = state.get(key)?.data;
+      if (values?.length !== member.size) {
+        const found = values ? `${values.length} values` : 'nothing';
+        throw new RangeError(
+          `marsBall: the anchor holds ${found} for ${key}, which has the shape ${shapeText(member.shape)}`,
+        );
+      }
+      this.anchors.tieTo(membership(member)!.arena, member, Float64Array.from(values as ArrayLike<number>));
+    };
+    tie(weight, `${name}.weight`);
+    if (runningVariance) tie(runningVariance, `${name}.running_var`);
   }
 }

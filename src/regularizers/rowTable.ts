@@ -62,6 +62,11 @@ export class RowTable {
     });
   }
 
+  dispose(): void {
+    this.table.dispose();
+    this.radii.dispose();
+  }
+
   /** The largest distance/radius over the constrained rows, as a scalar on the device; null where nothing is constrained. */
   worstRatio(): Tensor | null {
     if (this.constrained === 0) return null;

@@ -5,7 +5,7 @@
  */
 import { ALIGNMENT, type Device } from '../devices/device.ts';
 import { eight } from '../kernels/contract.ts';
-import { stridedCopy } from '../kernels/copy.ts';
+import { fill, stridedCopy } from '../kernels/copy.ts';
 import { zeros } from './create.ts';
 import { launch } from './launch.ts';
 import { keep } from './scope.ts';
@@ -22,6 +22,7 @@ export class Arena {
   readonly values: Tensor;
   readonly members: readonly Tensor[];
   private gradientValues: Tensor | null = null;
+  private readonly gradientPlaces = new Map<Tensor, Tensor>();
 
   private constructor(values: Tensor, members: readonly Tensor[]) {
     this.values = values;
@@ -71,21 +72,23 @@ export class Arena {
     return found.offset;
   }
 
-  /** The members' gradients, in the same layout; made (as zeros, or from the gradients there are) at the first call. */
+  /**
+   * The members' gradients, in the same layout. Made at the first call; a member whose `grad` was replaced since (set to null,
+   * or to a tensor of its own) is brought back into line: null counts as zeros.
+   */
   gradients(): Tensor {
-    if (this.gradientValues) return this.gradientValues;
-    const flat = keep(zeros([this.length], { device: this.device }));
+    this.gradientValues ??= keep(zeros([this.length], { device: this.device }));
     for (const member of this.members) {
       const offset = this.offsetOf(member);
-      const existing = member.grad;
-      if (existing) {
-        copyInto(existing, flat, offset);
-        existing.dispose();
-      }
-      member.grad = keep(new Tensor(member.shape, 'f32', flat.storage.slice(offset, member.size)));
+      let place = this.gradientPlaces.get(member);
+      if (place && member.grad === place) continue;
+      place ??= keep(new Tensor(member.shape, 'f32', this.gradientValues.storage.slice(offset, member.size)));
+      this.gradientPlaces.set(member, place);
+      if (member.grad) copyInto(member.grad, this.gradientValues, offset);
+      else launch(fill, {}, { count: member.size, value: 0 }, { out: place });
+      member.grad = place;
     }
-    this.gradientValues = flat;
-    return flat;
+    return this.gradientValues;
   }
 
   /** A flat tensor of zeros in the arena's layout: room for an optimiser's moments, or for anchors. */

@@ -48,7 +48,9 @@ export function tensor(data: TensorData, options: CreateOptions & { shape?: Shap
   const shape = options.shape ?? natural;
   if (sizeOf(shape) !== flat.length)
     throw new RangeError(`tensor: ${flat.length} elements do not fit the shape ${shapeText(shape)}`);
-  const result = empty(shape, options.dtype ?? (data instanceof Int32Array ? 'i32' : 'f32'), options.device);
+  const dtype = options.dtype ?? (data instanceof Int32Array ? 'i32' : 'f32');
+  if (dtype === 'i32' && options.requiresGrad) throw new TypeError('tensor: int32 values have no gradient');
+  const result = empty(shape, dtype, options.device);
   result.device.upload(result.storage.buffer, flat);
   result.requiresGrad = options.requiresGrad ?? false;
   return result;
@@ -75,15 +77,17 @@ export function full(shape: Shape, value: number, options: CreateOptions = {}): 
 export const zeros = (shape: Shape, options: CreateOptions = {}): Tensor => full(shape, 0, options);
 export const ones = (shape: Shape, options: CreateOptions = {}): Tensor => full(shape, 1, options);
 
+function needWord(what: string, value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
+    throw new RangeError(`uniform: the ${what} is ${value}; it must be a whole number, 0 … 2³² − 1`);
+  return value;
+}
+
 /** Uniform on [0, 1), drawn on the device: the same (seed, stream) gives the same bits on every device. */
 export function uniform(shape: Shape, seed: number, options: CreateOptions & { stream?: number } = {}): Tensor {
   const result = empty(shape, 'f32', options.device);
-  launch(
-    randomUniform,
-    {},
-    { count: result.size, seed: seed >>> 0, stream: (options.stream ?? 0) >>> 0 },
-    { out: result },
-  );
+  const params = { count: result.size, seed: needWord('seed', seed), stream: needWord('stream', options.stream ?? 0) };
+  launch(randomUniform, {}, params, { out: result });
   result.requiresGrad = options.requiresGrad ?? false;
   return result;
 }

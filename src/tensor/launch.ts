@@ -32,7 +32,7 @@ export function launch<C extends ConstantSpecs, P extends ParamSpecs, B extends 
   for (const tensor of list) {
     tensor.assertAlive(kernel.name);
     if (tensor.device !== device) {
-      throw new Error(`${kernel.name}: its tensors live on different devices (${device.kind}, ${tensor.device.kind})`);
+      throw new Error(`${kernel.name}: its tensors live on two devices: ${device.name}, and ${tensor.device.name}`);
     }
   }
   const buffers = {} as { [K in keyof B]: Tensor['storage'] };

@@ -35,8 +35,19 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
+/** Lets a tensor live as long as its owner does: in the owner's scope, or outside of all. */
+export function liveWith<T extends Tensor>(tensor: T, owner: Tensor): T {
+  const home = scopes.find((open) => open.has(owner));
+  keep(tensor);
+  if (home) {
+    collected.unregister(tensor);
+    home.add(tensor);
+  }
+  return tensor;
+}
+
 /**
- * Runs `body` and frees the tensors made in it, except those found in what it returns (a tensor, or arrays, maps and plain
+ * Runs `body` and frees the tensors made in it, except those found in what it returns (a tensor, or arrays, sets, maps and plain
  * objects of them). The body is synchronous: only reading data back is not, and that is done with what was returned.
  */
 export function scope<T>(body: () => T): T {
@@ -72,7 +83,7 @@ function reachable(value: unknown): Set<Tensor> {
       found.add(next);
       if (next.grad) pending.push(next.grad);
       if (next.node) pending.push(...next.node.inputs, ...next.node.saved);
-    } else if (Array.isArray(next)) pending.push(...next);
+    } else if (Array.isArray(next) || next instanceof Set) pending.push(...next);
     else if (next instanceof Map) pending.push(...next.values());
     else if (Object.getPrototypeOf(next) === Object.prototype) pending.push(...Object.values(next));
   }

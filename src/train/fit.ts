@@ -2,7 +2,9 @@
  * The training loop. The host enqueues a step and goes on to the next; the three numbers that a step leaves behind are read a
  * step late, which also keeps the host from running far ahead of the device.
  */
+
 import type { Batch } from '../data/loader.ts';
+import type { NumericArray } from '../devices/device.ts';
 import type { Module } from '../nn/index.ts';
 import type { Optimizer, Schedule } from '../optim/index.ts';
 import {
@@ -112,6 +114,18 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   return run.toEnd();
 }
 
+/** The loss of a step says nothing of the update after it: the epoch's last one is seen in the weights alone. */
+function refuseNonFinite({ model }: Checkpoint, { epoch, step }: EpochRecord): void {
+  for (const [name, { data }] of model) {
+    const element = (data as NumericArray).findIndex((value: number) => !Number.isFinite(Number(value)));
+    if (element < 0) continue;
+    const value = Number(data[element]);
+    throw new Error(
+      `After step ${step} (the last of epoch ${epoch}) ${name} holds ${value} at element ${element}. Lower the learning rate.`,
+    );
+  }
+}
+
 class Run {
   private readonly options: FitOptions;
   private readonly parts: StepParts;
@@ -163,7 +177,7 @@ class Run {
   private enqueue(batch: Batch): void {
     const { position } = this;
     const learningRate = this.options.schedule(position.step);
-    const metrics = readMetrics(trainStep(this.parts, batch, learningRate), this.parts.constraint);
+    const metrics = readMetrics(trainStep(this.parts, batch, learningRate));
     // Whoever settles the step sees its error; until then it must not crash the process.
     metrics.catch(() => {});
     this.pending.push({ position, batch, learningRate, metrics });
@@ -210,8 +224,10 @@ class Run {
     };
     this.position = { epoch: epoch + 1, batch: 0, step };
     this.totals = NO_TOTALS;
-    this.saved = await this.capture();
-    await this.options.onEpoch?.(record, this.saved);
+    const checkpoint = await this.capture();
+    refuseNonFinite(checkpoint, record);
+    this.saved = checkpoint;
+    await this.options.onEpoch?.(record, checkpoint);
   }
 
   private async interrupted(): Promise<FitResult> {
@@ -237,7 +253,7 @@ class Run {
     for await (const batch of loader.epoch(saved.position.epoch, saved.position.batch)) {
       const repeat = () => trainStep(this.parts, batch, schedule(step));
       if (step >= failed.step - 1) origin = await traceNonFinite(() => repeat().dispose(), model);
-      else await readMetrics(repeat(), this.parts.constraint);
+      else await readMetrics(repeat());
       if (origin || step++ === failed.step) break;
     }
     return new NonFiniteLossError(loss, failed, origin);

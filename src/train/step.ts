@@ -32,6 +32,9 @@ export interface StepMetrics {
   readonly worstRatio: number | null;
 }
 
+/** A ratio that no distance has. */
+const NOTHING_CONSTRAINED = -1;
+
 /**
  * Forward, backward, update (and what is chained to the optimiser), enqueued in one synchronous scope.
  *
@@ -51,15 +54,15 @@ export function trainStep(parts: StepParts, batch: Batch, learningRate: number):
     optimizer.step();
     return noGrad(() => {
       const correct = sum(equal(toFloat(argmax(logits, 1)), toFloat(labels)));
-      const ratio = constraint?.worstRatio() ?? full([], 0, { device });
+      const ratio = constraint?.worstRatio() ?? full([], NOTHING_CONSTRAINED, { device });
       return concat([loss, correct, ratio].map((value) => value.reshape([1])));
     });
   });
 }
 
 /** Reads what `trainStep` returned and frees it. */
-export async function readMetrics(values: Tensor, constraint: Constraint | null): Promise<StepMetrics> {
+export async function readMetrics(values: Tensor): Promise<StepMetrics> {
   const [loss, correct, worstRatio] = await values.data();
   values.dispose();
-  return { loss: loss!, correct: correct!, worstRatio: constraint ? worstRatio! : null };
+  return { loss: loss!, correct: correct!, worstRatio: worstRatio === NOTHING_CONSTRAINED ? null : worstRatio! };
 }

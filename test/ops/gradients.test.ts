@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
+import { ReferenceDevice } from '../../src/devices/reference/device.ts';
 import * as ops from '../../src/ops/index.ts';
 import { tensor } from '../../src/tensor/create.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -123,6 +124,38 @@ function normalise(x: Tensor, gamma: Tensor, beta: Tensor, useBatchStatistics: b
   const runningVariance = tensor([0.8, 1.3], { device: x.device });
   return ops.batchNorm(x, { gamma, beta, runningMean, runningVariance, useBatchStatistics });
 }
+
+test('powers have the gradients of PyTorch at their corners', async () => {
+  const device = new ReferenceDevice();
+  const base = tensor([0, 0, 2], { device, requiresGrad: true });
+  const exponent = tensor([0, 3, 0], { device, requiresGrad: true });
+  ops.pow(base, exponent).sum().backward();
+  ops.pow(base, 0).sum().backward();
+  expect(Array.from(await base.grad!.data())).toEqual([0, 0, 0]);
+  expect(Array.from(await exponent.grad!.data())).toEqual([0, 0, Math.log(2)]);
+});
+
+describe('geometry that means nothing is refused, with its operation and option', () => {
+  const device = new ReferenceDevice();
+  const image = tensor(new Float64Array(16), { shape: [1, 1, 4, 4], device });
+  const kernel = tensor(new Float64Array(4), { shape: [1, 1, 2, 2], device });
+  const cases: Record<string, () => unknown> = {
+    'conv2d: stride is (1.5, 1.5)': () => ops.conv2d(image, kernel, { stride: 1.5 }),
+    'conv2d: padding is (-1, -1)': () => ops.conv2d(image, kernel, { padding: -1 }),
+    'conv2d: dilation is (0, 0)': () => ops.conv2d(image, kernel, { dilation: 0 }),
+    'conv2d: bias (2) for 1 output channels': () => ops.conv2d(image, kernel, { bias: tensor([1, 2], { device }) }),
+    'maxPool2d: stride is (0, 0)': () => ops.maxPool2d(image, { kernelSize: 2, stride: 0 }),
+    'maxPool2d: a window over x (4, 1, 1, 1) covers padding alone': () =>
+      ops.maxPool2d(image.slice([{}, {}, {}, { end: 1 }]).reshape([4, 1, 1, 1]), {
+        kernelSize: 2,
+        padding: 1,
+        dilation: 2,
+      }),
+    'pad: [[-1, 0]]': () => ops.pad(image, [[-1, 0]]),
+    'linear: x (1, 1, 4, 4), weight (1, 1, 2, 2)': () => ops.linear(image, kernel),
+  };
+  for (const [message, call] of Object.entries(cases)) test(message, () => expect(call).toThrow(message));
+});
 
 describe('the gradient of', () => {
   for (const [name, [f, inputs]] of Object.entries(once)) {

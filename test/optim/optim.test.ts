@@ -93,7 +93,33 @@ test('state saved and loaded gives the same steps', async () => {
   expect(await run(true)).toEqual(await run(false));
 });
 
+test('a gradient that was set to null counts as zero, not as the one before', async () => {
+  const w = leaf([1]);
+  const optimizer = new optim.SGD([w], { learningRate: 1 });
+  w.mul(5).sum().backward();
+  w.grad = null;
+  optimizer.step();
+  expect(Array.from(await w.data())).toEqual([1]);
+  w.grad = null;
+  w.mul(-3).sum().backward();
+  optimizer.step();
+  expect(Array.from(await w.data())).toEqual([4]);
+});
+
+test('a gradient recorded with createGraph reaches the step', async () => {
+  const [a, b] = [leaf([1]), leaf([2])];
+  const optimizer = new optim.SGD([a, b], { learningRate: 1 });
+  a.square().add(b.square()).sum().backward({ createGraph: true });
+  optimizer.step();
+  expect([...(await a.data()), ...(await b.data())]).toEqual([-1, -2]);
+});
+
 test('impossible options are refused in words', () => {
+  expect(() => new optim.SGD([leaf([1]), { parameters: [leaf([1])] }] as never, { learningRate: 1 })).toThrow(
+    'give groups alone',
+  );
+  expect(() => new optim.SGD([leaf([1]).mul(2)], { learningRate: 1 })).toThrow('only leaves can be trained');
+  expect(() => new optim.SGD([leaf([1])], { learningRate: 1, dampening: Number.NaN })).toThrow('dampening is NaN');
   expect(() => new optim.SGD([leaf([1])], { learningRate: -1 })).toThrow('learningRate is -1');
   expect(() => new optim.SGD([leaf([1])], { learningRate: 1, nesterov: true })).toThrow('nesterov needs momentum');
   expect(() => new optim.SGD([], { learningRate: 1 })).toThrow('no parameters');

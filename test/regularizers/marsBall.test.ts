@@ -32,6 +32,19 @@ class Net extends Module {
   }
 }
 
+class OneConvolution extends Module {
+  readonly headName = 'head';
+  conv: Conv2d;
+  head = new Linear(1, 1);
+  constructor(inChannels: number, outChannels: number, groups: number) {
+    super();
+    this.conv = new Conv2d(inChannels, outChannels, 3, { groups, padding: 1 });
+  }
+  forward(x: Tensor): Tensor {
+    return this.conv.forward(x);
+  }
+}
+
 const rowsOf = async (weight: Tensor): Promise<number[][]> => {
   const values = Array.from(await weight.data());
   const length = values.length / weight.shape[0]!;
@@ -149,6 +162,34 @@ describe('after the projection', () => {
   });
 });
 
+test('what is frozen is left alone, until it thaws', async () => {
+  const model = new Net();
+  const ball = marsBall(model, { extractor: 0.1, classifier: 0.01 });
+  model.head.freeze();
+  const before = await rowsOf(model.head.weight);
+  ball.project();
+  expect(await rowsOf(model.head.weight)).toEqual(before);
+  model.head.unfreeze();
+  ball.project();
+  for (const row of await rowsOf(model.head.weight)) expect(l1(row)).toBeLessThanOrEqual(0.01 * (1 + TIGHT));
+});
+
+test('the anchor can be given, as for a run that goes on', async () => {
+  const [first, second] = [new Net(), new Net()];
+  const anchor = await first.stateDict();
+  second.loadStateDict(anchor);
+  await disturb(second, 0.5, 2);
+  const ball = marsBall(second, { extractor: 0.2, classifier: 1, anchor });
+  const before = await ball.distances();
+  expect(before[0]!.mars).toBeGreaterThan(0.2);
+  ball.project();
+  const moved = difference(await rowsOf(second.conv.weight), await rowsOf(first.conv.weight));
+  expect(Math.max(...moved.map(l1))).toBeCloseTo(0.2, 12);
+  expect(() => marsBall(second, { extractor: 1, classifier: 1, anchor: new Map() })).toThrow(
+    'the anchor holds nothing for conv.weight',
+  );
+});
+
 test('BatchNorm is clipped on its diagonal γ/√(σ² + 10⁻⁶), with the current variance', async () => {
   const model = new Net();
   write(model.norm.weight, [1, 1, 1, 1, 1, 1]);
@@ -217,7 +258,11 @@ describe('distances', () => {
         columns.push(Array.from(await conv2d(image, weight, { padding: 1, groups }).data()));
       }
       const norm = Math.max(...columns[0]!.map((_, row) => l1(columns.map((column) => column[row]!))));
-      expect(norm).toBeCloseTo(Math.max(...(await rowsOf(weight)).map(l1)), 12);
+      const model = new OneConvolution(inChannels, outChannels, groups);
+      write(model.conv.weight, new Array(weight.size).fill(0));
+      const ball = marsBall(model, { extractor: 1, classifier: 1 });
+      write(model.conv.weight, await weight.data());
+      expect((await ball.distances())[0]!.mars).toBeCloseTo(norm, 12);
     }
   });
 });

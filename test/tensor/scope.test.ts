@@ -40,6 +40,24 @@ describe('a scope', () => {
     expect((await w.grad!.data())[0]).toBeCloseTo(2 * Math.E, 12);
   });
 
+  test('frees the gradient of a leaf that was made in it', () => {
+    const before = memory().storages;
+    for (let i = 0; i < 10; i++) {
+      scope(() => {
+        const x = tensor([1, 2], { requiresGrad: true });
+        scope(() => x.square().sum().backward());
+        expect(x.grad!.isDisposed).toBe(false);
+      });
+    }
+    expect(memory().storages).toBe(before);
+  });
+
+  test('finds what it returns in sets and maps', () => {
+    const { a, b } = scope(() => ({ a: new Set([ones([1])]), b: new Map([['x', ones([1])]]) }));
+    expect([...a, ...b.values()].some((t) => t.isDisposed)).toBe(false);
+    for (const t of [...a, ...b.values()]) t.dispose();
+  });
+
   test('hands survivors to the scope around it', () => {
     const before = memory().storages;
     let inner!: Tensor;

@@ -36,7 +36,7 @@ export class ReferenceDevice implements Device {
   private isClosed = false;
 
   allocate(type: ElementType, length: number): DeviceBuffer {
-    if (this.isClosed) throw new Error('the reference device is closed');
+    this.assertOpen();
     const buffer = new ReferenceBuffer(type, length);
     this.liveBuffers++;
     this.liveBytes += buffer.values.byteLength;
@@ -51,10 +51,12 @@ export class ReferenceDevice implements Device {
   }
 
   upload(buffer: DeviceBuffer, data: ArrayLike<number>, offset = 0): void {
+    this.assertOpen();
     this.owned(buffer).values.set(data, offset);
   }
 
   launch<C extends ConstantSpecs, P extends ParamSpecs, B extends BufferSpecs>(launch: Launch<C, P, B>): void {
+    this.assertOpen();
     checkLaunch(launch as unknown as Launch);
     const views: Record<string, Values> = {};
     for (const [name, range] of Object.entries(launch.buffers)) views[name] = this.view(range);
@@ -62,6 +64,7 @@ export class ReferenceDevice implements Device {
   }
 
   async read(range: BufferRange): Promise<NumericArray> {
+    this.assertOpen();
     return this.view(range).slice() as NumericArray;
   }
 
@@ -73,6 +76,10 @@ export class ReferenceDevice implements Device {
 
   close(): void {
     this.isClosed = true;
+  }
+
+  private assertOpen(): void {
+    if (this.isClosed) throw new Error('the reference device is closed');
   }
 
   private owned(buffer: DeviceBuffer): ReferenceBuffer {

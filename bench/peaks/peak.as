@@ -4,7 +4,7 @@
  *   s ← s·x + y      one multiplication, one addition of four floats; no memory
  *
  * which is as many as sixteen vector registers hold beside x, y and a product in flight, and enough to hide the latency of both
- * operations. Returns a number made of all sums, so that none can be dropped.
+ * operations; two steps an iteration. Returns a number made of all sums, so that none can be dropped.
  */
 export function multiplyAdd(iterations: u32, x0: f32, y0: f32): f32 {
   const x = f32x4.splat(x0);
@@ -22,6 +22,18 @@ export function multiplyAdd(iterations: u32, x0: f32, y0: f32): f32 {
   let s10 = f32x4.splat(1.0);
   let s11 = f32x4.splat(1.1);
   for (let i: u32 = 0; i < iterations; i++) {
+    s0 = f32x4.add(f32x4.mul(s0, x), y);
+    s1 = f32x4.add(f32x4.mul(s1, x), y);
+    s2 = f32x4.add(f32x4.mul(s2, x), y);
+    s3 = f32x4.add(f32x4.mul(s3, x), y);
+    s4 = f32x4.add(f32x4.mul(s4, x), y);
+    s5 = f32x4.add(f32x4.mul(s5, x), y);
+    s6 = f32x4.add(f32x4.mul(s6, x), y);
+    s7 = f32x4.add(f32x4.mul(s7, x), y);
+    s8 = f32x4.add(f32x4.mul(s8, x), y);
+    s9 = f32x4.add(f32x4.mul(s9, x), y);
+    s10 = f32x4.add(f32x4.mul(s10, x), y);
+    s11 = f32x4.add(f32x4.mul(s11, x), y);
     s0 = f32x4.add(f32x4.mul(s0, x), y);
     s1 = f32x4.add(f32x4.mul(s1, x), y);
     s2 = f32x4.add(f32x4.mul(s2, x), y);

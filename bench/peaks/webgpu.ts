@@ -6,8 +6,8 @@ import copySource from './copy.wgsl';
 import multiplyAddSource from './multiplyAdd.wgsl';
 import type { CopyPeak, Peaks } from './peaks.ts';
 
-const ITERATIONS = 1024;
-const FLOPS_PER_THREAD = 2 * 4 * 8 * ITERATIONS;
+const ITERATIONS = 128;
+const FLOPS_PER_THREAD = 2 * 16 * 8 * ITERATIONS;
 const MULTIPLY_ADD_THREADS = 64;
 const COPY_THREADS = 256;
 /** Enough for the largest GPUs to hide latency; a software adapter needs less and is slow. */

@@ -36,7 +36,7 @@ beforeAll(() => {
   const [tarball] = readdirSync(folder);
   write('package.json', JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
   run(NPM, ['install', `./${tarball}`, '--prefer-offline', '--no-audit', '--no-fund', '--silent']);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -79,7 +79,7 @@ describe('the package', () => {
     const module = moduleResolution === 'bundler' ? 'esnext' : moduleResolution;
     const compilerOptions = { strict: true, noEmit: true, target: 'es2022', module, moduleResolution, types: [] };
     const project = write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['right.ts', 'wrong.ts'] }));
-    const { stdout } = spawnSync(process.execPath, [TSC, '-p', project], { encoding: 'utf8' });
+    const { stdout } = spawnSync(process.execPath, [TSC, '-p', project], { cwd: folder, encoding: 'utf8' });
     const errors = stdout.split('\n').filter((line) => line.includes('error TS'));
     expect(errors).toEqual([expect.stringMatching(/^wrong\.ts.*Property 'matnul' does not exist on type 'Tensor'/)]);
   });

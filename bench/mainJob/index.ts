@@ -8,15 +8,17 @@ import '../../src/devices/node.ts';
 import '../../src/ops/methods.ts';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { MAIN_JOB, MAIN_JOB_METHODS } from '../../src/cli/mainJob.ts';
 import { Output } from '../../src/cli/output.ts';
+import type { RunConfig } from '../../src/cli/runFolder.ts';
 import type { TrainingSettings } from '../../src/cli/settings.ts';
 import { startRun, type TrainingSummary } from '../../src/cli/trainingRun.ts';
 import type { LayerDistance } from '../../src/regularizers/index.ts';
 import { ROOT } from '../root.ts';
 import { drawMainJob } from './picture.ts';
 
-const RATES = [0.003, 0.01, 0.03, 0.1];
+const RATES = [0.001, 0.003, 0.01, 0.03];
 /** Not those of the results below. */
 const GRID_SEEDS = [100, 101];
 const SEEDS = [0, 1, 2, 3, 4];
@@ -27,7 +29,11 @@ type Record = { readonly type: string; readonly validation?: { readonly top1: nu
 
 async function run(settings: TrainingSettings, name: string): Promise<string> {
   const out = join(ROOT, 'runs', 'main-job', name);
-  if (existsSync(join(out, 'weights.safetensors'))) return out;
+  if (existsSync(join(out, 'weights.safetensors'))) {
+    const { settings: before } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')) as RunConfig;
+    if (isDeepStrictEqual(before, JSON.parse(JSON.stringify(settings)))) return out;
+    throw new Error(`${out} is of a run with other settings: remove it`);
+  }
   rmSync(out, { recursive: true, force: true });
   await startRun({ settings, device: {}, out, output: new Output(false), signal: new AbortController().signal });
   return out;

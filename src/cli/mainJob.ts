@@ -29,6 +29,7 @@ export const MAIN_JOB: Omit<TrainingSettings, keyof MethodSettings | 'seed'> = {
   labelSmoothing: 0,
   evaluateEvery: 0,
   logEvery: 0,
+  dropLast: false,
 };
 
 /** The same grid of learning rates was tried for both (docs/results/main-job.md); the radii are one guess, not searched. */

@@ -41,6 +41,7 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly seed: number;
   readonly evaluateEvery: number;
   readonly logEvery: number;
+  readonly dropLast: boolean;
   readonly out?: string;
   readonly resume?: string;
 }
@@ -129,6 +130,9 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
     )
     .addOption(
       option('--log-every <n>', 'steps between two lines of the log; 0: epochs only', wholeNumber(0)).default(50),
+    )
+    .addOption(
+      new Option('--drop-last', 'leave out the last training batch of an epoch where it is not full').default(false),
     )
     .option('--out <run>', 'the run folder to make (default: a new one under runs/)')
     .option('--resume <run>', 'go on with a stopped run, with its own settings');

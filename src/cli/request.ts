@@ -51,6 +51,7 @@ export function trainingSettings(
     seed: options.seed,
     evaluateEvery: options.evaluateEvery,
     logEvery: options.logEvery,
+    dropLast: options.dropLast,
   };
 }
 

@@ -64,6 +64,8 @@ export interface TrainingSettings {
   readonly seed: number;
   readonly evaluateEvery: number;
   readonly logEvery: number;
+  /** Leave out an epoch's last batch where it is not full. */
+  readonly dropLast: boolean;
 }
 
 /** The learning rate of every step. */

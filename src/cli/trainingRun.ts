@@ -77,7 +77,9 @@ export async function resumeRun(path: string, request: Omit<RunRequest, 'setting
   const device = { ...request.device, device: config.device.kind } as DeviceRequest;
   const session = await openSession(config.settings, device, request.output);
   try {
-    checkSameInputs(config, configOf(config.settings, session), path);
+    const now = configOf(config.settings, session);
+    checkSameInputs(config, now, path);
+    request.output.message(differenceOf(config, now));
     const checkpoint = await run.readCheckpoint();
     const { epoch, step } = checkpoint?.position ?? { epoch: 0, step: 0 };
     run.truncateLog(step);
@@ -115,6 +117,7 @@ async function openSession(settings: TrainingSettings, request: DeviceRequest, o
       transform: transformOf(preprocessing, settings.augment),
       shuffle: true,
       seed: settings.seed,
+      dropLast: settings.dropLast,
     });
     const schedule = scheduleOf(settings, loader.length);
     return { chosen, weights, dataset, preprocessing, model, loader, schedule, ...optimizerOf(model, settings) };
@@ -157,6 +160,16 @@ function configOf(settings: TrainingSettings, session: Session): RunConfig {
       },
     },
   };
+}
+
+/** Of a run that goes on elsewhere: its bytes are then not those that it would have had. */
+function differenceOf(before: RunConfig, now: RunConfig): string {
+  // The CPU device's name holds its number of threads, which changes no bit.
+  const facts = ({ marsgrad, device: { kind, name } }: RunConfig) =>
+    `marsgrad ${marsgrad} on ${kind === 'cpu' ? kind : `${kind}, ${name}`}`;
+  if (facts(before) === facts(now))
+    return 'Same version, same device: the weights will be those of an uninterrupted run.';
+  return `The run began with ${facts(before)}, and goes on with ${facts(now)}: its last bits may differ.`;
 }
 
 function checkSameInputs(before: RunConfig, now: RunConfig, path: string): void {

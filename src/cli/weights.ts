@@ -1,6 +1,5 @@
 /** Weight files as the commands see them: the tensors, and what their metadata says about how they are to be used. */
-import { readFile } from 'node:fs/promises';
-import { readSafetensors, type StateDict, stripPrefix, toFloat32 } from '../io/index.ts';
+import { type SafetensorsMetadata, type StateDict, stripPrefix, toFloat32 } from '../io/index.ts';
 import { loadWeights } from '../io/node/files.ts';
 import type { ModuleState, Preprocessing } from '../nn/index.ts';
 
@@ -22,20 +21,40 @@ export interface WeightsFile {
 }
 
 export async function readWeightsFile(path: string): Promise<WeightsFile> {
-  const { state, sha256 } = await loadWeights(path);
-  return { path, state: stripPrefix(state, 'module.'), sha256, metadata: await readMetadata(path) };
+  const { state, sha256, metadata } = await loadWeights(path);
+  return { path, state: stripPrefix(state, 'module.'), sha256, metadata: unpackMetadata(metadata, path) };
 }
 
-async function readMetadata(path: string): Promise<WeightsMetadata> {
-  const bytes = await readFile(path);
-  if (bytes[8] !== '{'.charCodeAt(0)) return {};
-  const { network, classes, preprocessing, seed } = readSafetensors(bytes, path).metadata;
+/** A file from elsewhere may use the same keys for something else: what does not fit is refused by name. */
+function unpackMetadata(metadata: SafetensorsMetadata, path: string): WeightsMetadata {
+  const { network, classes, preprocessing, seed } = metadata;
+  const refuse = (key: string): never => {
+    throw new Error(`${path}: its metadata '${key}' is not what marsgrad writes there.`);
+  };
+  const parsed = <T>(key: string, text: string, fits: (value: unknown) => value is T): T => {
+    try {
+      const value: unknown = JSON.parse(text);
+      return fits(value) ? value : refuse(key);
+    } catch {
+      return refuse(key);
+    }
+  };
   return {
     ...(network && { network }),
-    ...(classes && { classes: JSON.parse(classes) as string[] }),
-    ...(preprocessing && { preprocessing: JSON.parse(preprocessing) as Preprocessing }),
-    ...(seed && { seed: Number(seed) }),
+    ...(classes && { classes: parsed('classes', classes, isNames) }),
+    ...(preprocessing && { preprocessing: parsed('preprocessing', preprocessing, isPreprocessing) }),
+    ...(seed && { seed: parsed('seed', seed, Number.isInteger as (value: unknown) => value is number) }),
   };
+}
+
+const isNames = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((name) => typeof name === 'string');
+
+function isPreprocessing(value: unknown): value is Preprocessing {
+  if (typeof value !== 'object' || value === null) return false;
+  const { resize, size, mean, deviation } = value as Record<string, unknown>;
+  const isColor = (list: unknown) => Array.isArray(list) && list.length === 3 && list.every(Number.isFinite);
+  return (resize === null || Number.isInteger(resize)) && Number.isInteger(size) && isColor(mean) && isColor(deviation);
 }
 
 /** For `saveSafetensors`. */

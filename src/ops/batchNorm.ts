@@ -44,7 +44,7 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
     const count = batch * shape.spatial;
     if (count < 2)
       throw new RangeError(
-        `batchNorm: x ${shapeText(x.shape)} has ${count} value per channel; batch statistics need two`,
+        `batchNorm: x ${shapeText(x.shape)} has ${count} value per channel; batch statistics need two: choose another batch size, or leave out the last batch`,
       );
     mean = empty([channels], 'f32', x.device);
     variance = empty([channels], 'f32', x.device);

@@ -68,6 +68,17 @@ describe('weights', () => {
     await expectError(evaluate(['--weights', cut, '--dataset', photos]), 1, /cut\.safetensors: is truncated/);
   });
 
+  it('whose metadata means something else', async () => {
+    const model = createModel('resnet20', { classes: 2, device: new ReferenceDevice() });
+    const foreign = workspace.path('foreign.safetensors');
+    writeFileSync(foreign, writeSafetensors(asFloat32(await model.stateDict()), { classes: 'cat and dog' }));
+    await expectError(
+      evaluate(['--weights', foreign, '--dataset', photos]),
+      1,
+      /foreign\.safetensors: its metadata 'classes'/,
+    );
+  });
+
   it('whose pickle would run a program', () => {
     const malicious = join(import.meta.dirname, '../golden/io/malicious.pt');
     return expectError(evaluate(['--weights', malicious, '--dataset', photos]), 1, /malicious\.pt.*(os|posix)\.system/);

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { WeightFileError } from '../errors.ts';
-import { readWeights } from '../load.ts';
+import { readWeightFile } from '../load.ts';
 import { type SafetensorsMetadata, writeSafetensors } from '../safetensors.ts';
 import type { StateDict } from '../state.ts';
 
@@ -24,16 +24,24 @@ function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+export interface LoadedWeights {
+  readonly state: StateDict;
+  /** Of a safetensors file; empty for others. */
+  readonly metadata: SafetensorsMetadata;
+  /** Of the file's bytes, hexadecimal. */
+  readonly sha256: string;
+}
+
 /**
- * Reads a weight file of any known format, and the sha256 (hexadecimal) of its bytes.
+ * Reads a weight file of any known format.
  *
  * @throws WeightFileError that names the file: missing, unreadable, damaged, dangerous, or no weights.
  */
-export async function loadWeights(path: string): Promise<{ state: StateDict; sha256: string }> {
+export async function loadWeights(path: string): Promise<LoadedWeights> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw asWeightFileError(error, path, 'read');
   });
-  return { state: readWeights(bytes, path), sha256: sha256Of(bytes) };
+  return { ...readWeightFile(bytes, path), sha256: sha256Of(bytes) };
 }
 
 /**

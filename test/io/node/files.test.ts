@@ -33,7 +33,7 @@ describe('weight files on disk', () => {
     const path = join(folder, 'weights.safetensors');
     await writeFile(path, 'older');
     const saved = await saveSafetensors(path, state, { note: 'n' });
-    expect(await loadWeights(path)).toEqual({ state, sha256: saved.sha256 });
+    expect(await loadWeights(path)).toEqual({ state, metadata: { note: 'n' }, sha256: saved.sha256 });
     expect(readSafetensors(await readFile(path)).metadata).toEqual({ note: 'n' });
     expect(await readdir(folder)).toEqual(['weights.safetensors']);
   });

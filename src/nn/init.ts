@@ -4,7 +4,7 @@
  * fanIn and fanOut of a weight (out, in/groups, …kernel) are in/groups and out times the kernel's size.
  */
 import type { Device } from '../devices/device.ts';
-import { tensor } from '../tensor/create.ts';
+import { tensor, zeros } from '../tensor/create.ts';
 import { Random } from '../tensor/random.ts';
 import { type Shape, shapeText, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -26,13 +26,15 @@ export const sharedRandom = (): Random => shared;
 /** Where a layer's parameters live, and what their first values are drawn from. */
 export interface LayerOptions {
   readonly device?: Device | undefined;
-  /** Default: the generator that `manualSeed` restarts. */
-  readonly random?: Random | undefined;
+  /** Default: the generator that `manualSeed` restarts. Null: nothing is drawn, for weights that are loaded next; all are 0. */
+  readonly random?: Random | null | undefined;
 }
 
 /** A new tensor with drawn values. */
-export const drawn = (shape: Shape, initializer: Initializer, { device, random }: LayerOptions = {}): Tensor =>
-  tensor(initializer(shape, random ?? shared), { shape, device });
+export function drawn(shape: Shape, initializer: Initializer, options: LayerOptions = {}): Tensor {
+  const { device, random = shared } = options;
+  return random ? tensor(initializer(shape, random), { shape, device }) : zeros(shape, { device });
+}
 
 /** Redraws a tensor in place. */
 export const initialize = (target: Tensor, initializer: Initializer, random: Random = shared): void =>

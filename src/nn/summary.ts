@@ -107,10 +107,10 @@ function watchForward(module: Module, running: Module[], shapes: Map<Module, Sha
   };
 }
 
-const HEADINGS = ['layer', 'type', 'output', 'parameters', 'trainable', 'MFLOP', 'batch norm'];
+const HEADINGS = ['layer', 'type', 'output', 'parameters', 'trainable', 'kFLOP', 'batch norm'];
 const IS_NUMBER = [false, false, false, true, false, true, false];
 
-const megaflops = (flops: number): string => (flops / 1e6).toFixed(3);
+const kiloflops = (flops: number): string => (flops / 1e3).toFixed(1);
 
 function trainability(parameters: number, trainable: number): string {
   if (parameters === 0) return '';
@@ -129,7 +129,7 @@ function table(
     row.outputShape ? shapeText(row.outputShape) : 'not called',
     row.parameters > 0 ? String(row.parameters) : '',
     trainability(row.parameters, row.trainable),
-    row.flops > 0 ? megaflops(row.flops) : '',
+    row.flops > 0 ? kiloflops(row.flops) : '',
     row.batchNorm ?? '',
   ]);
   const { parameters, trainable, flops } = totals;
@@ -140,7 +140,7 @@ function table(
     `input ${input}`,
     String(parameters),
     trainability(parameters, trainable),
-    megaflops(flops),
+    kiloflops(flops),
   ];
   const lines = [HEADINGS, ...cells, [...last, '']];
   const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));

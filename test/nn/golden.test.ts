@@ -106,7 +106,7 @@ describe.each(devices)('on the $kind device', ({ kind, open }) => {
       timeout: 240_000,
     }, async () => {
       const expected = golden(file);
-      const model = createModel(network, { classes: Number(expected.metadata.classes), device });
+      const model = createModel(network, { seed: null, classes: Number(expected.metadata.classes), device });
       await compare(model, expected, TOLERANCE[kind]);
     });
   }

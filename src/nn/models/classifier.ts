@@ -1,5 +1,4 @@
 /** What all classification networks share: features, and a linear head that fine-tuning replaces. */
-import type { Random } from '../../tensor/random.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Initializer, LayerOptions } from '../init.ts';
 import { Linear } from '../layers.ts';
@@ -30,7 +29,7 @@ export abstract class Classifier extends Module {
   }
 
   /** Puts a freshly drawn, trainable head for another number of classes in place of this one; all else stays. */
-  resetHead(classes: number, { random }: { readonly random?: Random | undefined } = {}): void {
+  resetHead(classes: number, { random }: Pick<LayerOptions, 'random'> = {}): void {
     const options = { device: this.device, random, initializer: this.headInitializer };
     this.head = new Linear(this.head.inFeatures, classes, options).train(this.training);
   }

@@ -64,8 +64,11 @@ export interface CreateModelOptions {
   /** Length of the logits. Default: that of the published weights (10 for CIFAR's networks, 1,000 for ImageNet's). */
   readonly classes?: number;
   readonly inChannels?: number;
-  /** Of the initial weights: the same seed gives the same bytes on every device. Default: 0. */
-  readonly seed?: number;
+  /**
+   * Of the initial weights: the same seed gives the same bytes on every device. Default: 0. Null draws none (all are zero),
+   * for weights that are loaded next.
+   */
+  readonly seed?: number | null;
   readonly device?: Device | undefined;
   readonly epsilon?: number;
   readonly strideIn1x1?: boolean;
@@ -73,7 +76,7 @@ export interface CreateModelOptions {
 
 /** A network with freshly drawn weights. Throws, naming the nearest known name, where there is none of that name. */
 export function createModel(name: string, { seed = 0, ...options }: CreateModelOptions = {}): Classifier {
-  return networkCalled(name).create({ ...options, random: new Random(seed).fork('weights') });
+  return networkCalled(name).create({ ...options, random: seed === null ? null : new Random(seed).fork('weights') });
 }
 
 export const preprocessingOf = (name: string): Preprocessing => networkCalled(name).preprocessing;

@@ -1,5 +1,6 @@
 /**
- * jax-js as a peer, on its wasm device. Its operations are lazy (every result is waited for), and functions take their arguments
+ * jax-js as a peer, on its wasm device: `node jax.mjs eager|jit`, functions as they are or compiled; sometimes the one is faster,
+ * sometimes the other, by a factor of ten. Its operations are lazy (every result is waited for), and functions take their arguments
  * over (`.ref` keeps them).
  */
 import { readFileSync } from 'node:fs';
@@ -16,33 +17,21 @@ async function finished(result) {
   return result;
 }
 
-async function seconds(compute) {
-  const begin = performance.now();
-  (await compute()).dispose();
-  return (performance.now() - begin) / 1000;
-}
-
-/** The faster of the function as it is and of its compiled form, each tried twice (compilation is not counted). */
-async function fastest(f, inputs) {
-  const compiled = jit(f);
-  const variants = [f, compiled].map((g) => async () => finished(g(...inputs.map((input) => input.ref))));
-  const times = [];
-  for (const variant of variants) {
-    await seconds(variant);
-    times.push(await seconds(variant));
-  }
-  return variants[times[0] <= times[1] ? 0 : 1];
+/** The function as it is called, on these arrays. */
+function calling(f, arrays) {
+  const called = process.argv[2] === 'jit' ? jit(f) : f;
+  return async () => finished(called(...arrays.map((array) => array.ref)));
 }
 
 const read = (result) => result.ref.data();
 const free = (result) => result.dispose();
 
-async function prepareMatmul({ m, n, k, inputs }) {
-  const compute = await fastest((a, b) => np.matmul(a, b), [array(inputs.a, [m, k]), array(inputs.b, [k, n])]);
-  return { compute, read, free };
+function prepareMatmul({ m, n, k, inputs }) {
+  const arrays = [array(inputs.a, [m, k]), array(inputs.b, [k, n])];
+  return { compute: calling((a, b) => np.matmul(a, b), arrays), read, free };
 }
 
-async function prepareConv2d({ pass, shapes, stride, padding, inputs }) {
+function prepareConv2d({ pass, shapes, stride, padding, inputs }) {
   const [x, w, dy] = [array(inputs.x, shapes.x), array(inputs.w, shapes.w), array(inputs.dy, shapes.y)];
   const strides = [stride, stride];
   const pads = [
@@ -59,11 +48,12 @@ async function prepareConv2d({ pass, shapes, stride, padding, inputs }) {
     return result;
   };
   const passes = {
-    forward: [conv, [x, w]],
-    inputGradient: [(x, w, dy) => gradient((x) => conv(x, w), x, dy), [x, w, dy]],
-    weightGradient: [(x, w, dy) => gradient((w) => conv(x, w), w, dy), [x, w, dy]],
+    forward: conv,
+    inputGradient: (x, w, dy) => gradient((x) => conv(x, w), x, dy),
+    weightGradient: (x, w, dy) => gradient((w) => conv(x, w), w, dy),
   };
-  return { compute: await fastest(...passes[pass]), read, free };
+  const arrays = pass === 'forward' ? [x, w] : [x, w, dy];
+  return { compute: calling(passes[pass], arrays), read, free };
 }
 
 const preparations = { matmul: prepareMatmul, conv2d: prepareConv2d };

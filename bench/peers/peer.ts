@@ -110,7 +110,8 @@ export async function startPeers(threads: number): Promise<{ peers: Peer[]; miss
   const script = (file: string, ...args: string[]) => [...ENGINE_FLAGS, file, ...args];
   const commands: PeerCommand[] = [
     { name: 'tfjs-wasm', command: process.execPath, args: script('tfjs.mjs', 'wasm') },
-    { name: 'jax-js-wasm', command: process.execPath, args: script('jax.mjs') },
+    { name: 'jax-js-wasm', command: process.execPath, args: script('jax.mjs', 'eager') },
+    { name: 'jax-js-wasm jit', command: process.execPath, args: script('jax.mjs', 'jit') },
     { name: 'tfjs-cpu', command: process.execPath, args: script('tfjs.mjs', 'cpu') },
     { name: 'PyTorch-cpu', command: 'python3', args: ['torch_peer.py', String(threads)] },
   ];

@@ -17,6 +17,7 @@ import {
   preprocessingOf,
 } from '../../src/nn/index.ts';
 import { subsample } from '../../src/nn/models/subsample.ts';
+import { SGD } from '../../src/optim/index.ts';
 import { setDefaultDevice, tensor } from '../../src/tensor/create.ts';
 import { observeLaunches } from '../../src/tensor/launch.ts';
 import { Random } from '../../src/tensor/random.ts';
@@ -124,6 +125,12 @@ describe('a classifier', () => {
       'linear.bias',
     ]);
     expect([model.head.training, model.train().head.training]).toEqual([false, true]);
+  });
+
+  test('resetHead refuses to orphan a head that an optimiser holds', () => {
+    const model = createModel('resnet20', { classes: 2 });
+    new SGD(model.parameters(), { learningRate: 0.1 });
+    expect(() => model.resetHead(3)).toThrow('replace the head first');
   });
 
   test('resetHead draws from the given generator', async () => {

@@ -34,6 +34,6 @@ export const MAIN_JOB: Omit<TrainingSettings, keyof MethodSettings | 'seed'> = {
 
 /** The same grid of learning rates was tried for both (docs/results/main-job.md); the radii are one guess, not searched. */
 export const MAIN_JOB_METHODS: readonly MethodSettings[] = [
-  { method: 'none', learningRate: 0.01, radiusExtractor: null, radiusClassifier: null },
+  { method: 'none', learningRate: 0.003, radiusExtractor: null, radiusClassifier: null },
   { method: 'mars-pgm', learningRate: 0.01, radiusExtractor: 0.3, radiusClassifier: 3 },
 ];

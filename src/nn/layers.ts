@@ -216,6 +216,7 @@ export class Flatten extends Module {
 /**
  * In training, zeroes each element with the given probability and scales the others by 1/(1 − p). The mask is a function of
  * `seed` and of how many were drawn before (`calls`, part of the state dict), so a resumed run draws those that it would have.
+ * `eval()` switches it off; `freeze()`, which is about parameters, does not.
  */
 export class Dropout extends Module {
   readonly probability: number;

@@ -103,7 +103,7 @@ describe.each(devices)('on the $kind device', ({ kind, open }) => {
 
   for (const { network, file } of cases.filter((entry) => (entry.on as readonly string[]).includes(kind))) {
     test(`${network} computes what PyTorch computes (‖difference‖ ≤ ${TOLERANCE[kind]})`, {
-      timeout: 240_000,
+      timeout: 600_000,
     }, async () => {
       const expected = golden(file);
       const model = createModel(network, { seed: null, classes: Number(expected.metadata.classes), device });

@@ -47,6 +47,8 @@ function kernelCases(quick: boolean): KernelCase[] {
 function networkCases(quick: boolean): NetworkCase[] {
   if (quick) return [trainingCase('resnet20', 128, 32)];
   return [
+    // The step of the main job (src/cli/mainJob.ts).
+    trainingCase('resnet20', 32, 32, 0.3),
     trainingCase('resnet20', 64, 32),
     trainingCase('resnet20', 128, 32),
     trainingCase('resnet20', 128, 32, 1),

@@ -58,6 +58,7 @@ export async function startBrowser(): Promise<PageServer> {
   return {
     async open({ isolated }) {
       const page = await browser.newPage();
+      page.setDefaultTimeout(120_000);
       page.on('console', (message) => {
         if (message.type() === 'error') console.error(`page: ${message.text()}`);
       });

@@ -10,14 +10,16 @@ import { STEPS, type TrainingRun, train } from './training.ts';
  */
 const LOSS_TOLERANCE = 1e-4;
 
-/** SwiftShader takes 40 seconds of processor time to compile the pipelines of one training step; this leaves room for a busy machine. */
+/** SwiftShader takes 20 seconds of processor time to compile the pipelines of one training step; this leaves room for a busy machine. */
 const PIPELINES_MS = 400_000;
+
+const PAGE_MS = 120_000;
 
 let server: PageServer;
 
 beforeAll(async () => {
   server = await startBrowser();
-});
+}, PAGE_MS);
 
 afterAll(() => server?.close());
 
@@ -51,13 +53,17 @@ describe('a tiny ResNet with projection in Chromium', () => {
     PIPELINES_MS,
   );
 
-  it.each([true, false])('trains on the CPU device with exactly the losses of Node (threads: %s)', async (isolated) => {
-    const page = await trainInPage('cpu', isolated);
-    const node = await train('cpu');
-    expect(page.isolated).toBe(isolated);
-    expect(page.name).toContain(isolated ? '2 threads' : '1 thread');
-    expectTraining(page);
-    expect(page.losses).toEqual(node.losses);
-    expect(page.worstRatios).toEqual(node.worstRatios);
-  });
+  it.each([true, false])(
+    'trains on the CPU device with exactly the losses of Node (threads: %s)',
+    async (isolated) => {
+      const page = await trainInPage('cpu', isolated);
+      const node = await train('cpu');
+      expect(page.isolated).toBe(isolated);
+      expect(page.name).toContain(isolated ? '2 threads' : '1 thread');
+      expectTraining(page);
+      expect(page.losses).toEqual(node.losses);
+      expect(page.worstRatios).toEqual(node.worstRatios);
+    },
+    PAGE_MS,
+  );
 });

@@ -14,7 +14,8 @@ import {
 export const STEPS = 20;
 const BATCH_SIZE = 8;
 const CLASSES = 4;
-const SIZE = 16;
+/** Small enough that all convolutions share one tile, so one pipeline per pass: compiling is what takes time. */
+const SIZE = 8;
 
 export interface TrainingRun {
   /** Of the device, for messages. */

@@ -90,23 +90,20 @@ export class CpuMemory {
     else this.#insert(start, end - start);
   }
 
-  /** The smallest block of the size's own class that fits, or else any of the next class: what is left over stays free. */
+  /**
+   * The smallest block of the size's own class that fits, or else any of the next class: what is left over stays free. Of
+   * equals the one freed last, which may still be in the cache.
+   */
   #take(size: number): number | undefined {
     const own = Math.floor(Math.log2(size));
     let start: number | undefined;
     let smallest = Number.POSITIVE_INFINITY;
-    for (const candidate of this.#classes[own]!) {
-      const available = this.#sizes.get(candidate)!;
-      if (available >= size && available < smallest) {
+    for (let c = own; start === undefined && c < this.#classes.length; c++) {
+      for (const candidate of this.#classes[c]!) {
+        const available = this.#sizes.get(candidate)!;
+        if (available < size || available > smallest) continue;
         start = candidate;
         smallest = available;
-        if (available === size) break;
-      }
-    }
-    for (let c = own + 1; start === undefined && c < this.#classes.length; c++) {
-      for (const candidate of this.#classes[c]!) {
-        start = candidate;
-        break;
       }
     }
     if (start === undefined) return undefined;

@@ -34,3 +34,4 @@ export const ROW_DISTANCES = 31;
 export const PROJECT_ROWS = 32;
 export const BATCH_NORM_DISTANCES = 33;
 export const PROJECT_BATCH_NORM = 34;
+export const NARROW_WEIGHT_GRAD = 35;

@@ -28,7 +28,7 @@ async function check(testCase: KernelCase): Promise<void> {
 
 test.each([...cases])('%s', async (_, { combinations, random, chosen }) => {
   for (const constants of combinations) {
-    await fc.assert(fc.asyncProperty(random(constants), check), { seed: 3, numRuns: 8 });
+    await fc.assert(fc.asyncProperty(random(constants), check), { seed: 3, numRuns: 25 });
   }
   for (const testCase of chosen) await check(testCase);
 });

@@ -25,6 +25,9 @@ export function conv2dParams({ scalar }: LoweredLaunch): Conv2dParams {
   return Object.fromEntries(Object.keys(CONV2D_PARAMS).map((name) => [name, scalar(name)])) as unknown as Conv2dParams;
 }
 
+/** Small images and groups share a task until it has about this many products to add: some ten microseconds of work. */
+const TASK_PRODUCTS = 200_000;
+
 /** Sums are filled up with zeros to whole steps of the GEMM core. */
 const paddedTerms = (terms: number) => Math.ceil(terms / STEP) * STEP;
 
@@ -120,8 +123,12 @@ function submit(sink: CommandSink, c: Convolution): void {
   const rowBlocks = Math.ceil(c.rows / block.rows);
   const panelBlocks = Math.ceil(panels / block.panels);
   const words = [c.image, filters, offsets, c.out, c.groups, c.channels, c.lanes, panels, c.outHeight, c.outWidth];
-  words.push(block.rows, rowBlocks, block.panels, panelBlocks, c.extraRows, scratch, scratchBytes, c.phases.length);
-  sink.submit(op.CONVOLVE, c.batch * c.groups * rowBlocks * panelBlocks, [...words, ...layoutWords(layout), ...phases]);
+  words.push(block.rows, rowBlocks, block.panels, panelBlocks, c.extraRows, scratch, scratchBytes);
+  const units = c.batch * c.groups * rowBlocks * panelBlocks;
+  const perUnit = (block.rows * c.outWidth * c.lanes * firstTerm) / panelBlocks;
+  const unitsPerTask = Math.max(1, Math.min(Math.floor(TASK_PRODUCTS / perUnit), Math.ceil(units / ENOUGH_TASKS)));
+  words.push(unitsPerTask, units, c.phases.length);
+  sink.submit(op.CONVOLVE, Math.ceil(units / unitsPerTask), [...words, ...layoutWords(layout), ...phases]);
 }
 
 export const conv2d: Lowering = (launch) => {

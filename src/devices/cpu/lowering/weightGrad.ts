@@ -5,6 +5,7 @@ import * as op from '../operations.ts';
 import { type CommandSink, chunks, type Lowering } from './context.ts';
 import { conv2dParams } from './conv2d.ts';
 import { type Axis, axes, flattened, layoutWords } from './geometry.ts';
+import { NARROW, narrowWeightGrad } from './narrowGrad.ts';
 import { columnBlocks } from './reduce.ts';
 
 /** Channels and outputs of a task: packing a pixel costs their sum, multiplying it their product. */
@@ -52,6 +53,10 @@ export const conv2dWeightGrad: Lowering = (launch) => {
   if (splits * weights === 0) return;
   if (rowsAsked * asked.outWidth === 0) {
     sink.submit(op.FILL, chunks(splits * weights), [address('dw'), splits * weights, 0]);
+    return;
+  }
+  if (channels === 1 && lanes <= NARROW) {
+    narrowWeightGrad(launch, asked, splits);
     return;
   }
   // Images can be seen as one row each where no split ends within an image.

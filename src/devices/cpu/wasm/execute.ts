@@ -7,7 +7,9 @@ import {
   batchNormRunning,
   batchNormStats,
 } from './batchNorm';
-import { convolve, packFilters } from './convolution';
+import { convolve } from './convolution';
+import { packFilters } from './filters';
+import { narrowWeightGrad } from './narrowGrad';
 import { crossEntropy, crossEntropyGrad } from './crossEntropy';
 import {
   accumulate,
@@ -50,6 +52,7 @@ export function execute(operation: u32, at: usize, task: u32, thread: u32): void
     case op.MATMUL_BLOCK: matmulBlock(at, task, thread); break;
     case op.PACK_FILTERS: packFilters(at, task); break;
     case op.CONVOLVE: convolve(at, task, thread); break;
+    case op.NARROW_WEIGHT_GRAD: narrowWeightGrad(at, task, thread); break;
     case op.WEIGHT_GRAD: weightGrad(at, task, thread); break;
     case op.BATCH_NORM_STATS: batchNormStats(at, task); break;
     case op.BATCH_NORM_APPLY: batchNormApply(at, task); break;

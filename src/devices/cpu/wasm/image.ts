@@ -30,21 +30,18 @@ function evens(x: usize): v128 {
   return v128.shuffle<f32>(v128.load(x), v128.load(x, 16), 0, 2, 4, 6);
 }
 
-/**
- * One row of `pitch` floats: zeros before `begin`, then every `step`-th float from x, then zeros from `end`. Vectors may run
- * over the row's end by three floats: rows are written in ascending order, so the next one covers that.
- */
+/** One row of `pitch` floats: zeros before `begin`, then every `step`-th float from x, then zeros from `end`. */
 @inline
 function packRow(x: usize, out: usize, begin: i32, end: i32, pitch: i32, step: i32): void {
   let q: i32 = 0;
   for (; q < begin; q++) store<f32>(out + q * 4, 0);
+  // A vector may run beyond `end`, but not beyond the row: what follows it may be there already.
   if (step == 1) {
-    for (; q < end; q += 4, x += 16) v128.store(out + q * 4, v128.load(x));
+    for (; q < end && q + 4 <= pitch; q += 4, x += 16) v128.store(out + q * 4, v128.load(x));
   } else if (step == 2) {
-    for (; q < end; q += 4, x += 32) v128.store(out + q * 4, evens(x));
-  } else {
-    for (; q < end; q++, x += step * 4) store<f32>(out + q * 4, load<f32>(x));
+    for (; q < end && q + 4 <= pitch; q += 4, x += 32) v128.store(out + q * 4, evens(x));
   }
+  for (; q < end; q++, x += step * 4) store<f32>(out + q * 4, load<f32>(x));
   for (q = max<i32>(begin, end); q < pitch; q++) store<f32>(out + q * 4, 0);
 }
 
@@ -55,7 +52,7 @@ function firstAtLeast(bound: i32, offset: i32, step: i32, pitch: i32): i32 {
   return distance <= 0 ? 0 : min<i32>(pitch, (distance + step - 1) / step);
 }
 
-/** Packs `rows` rows from `first` of `channels` channels. `out` has slack for three floats more. */
+/** Packs `rows` rows from `first` of `channels` channels. */
 export function packImage(layout: ImageLayout, x: usize, channels: u32, first: i32, rows: i32, out: usize): void {
   const planeBytes = layout.height * layout.width * 4;
   const pitch = layout.pitch;

@@ -67,7 +67,7 @@ class Vector {
   count: u32;
 }
 
-/** Byte offset of every pixel of a chunk. Pixels that only fill up the sum meet zeros in dy. */
+/** Byte offset of every pixel of a whole chunk. */
 function writeOffsets(p: WeightGradParams, pitch: u32, pixelBytes: u32, imageBytes: u32, offsets: usize): void {
   for (let n: u32 = 0; n < p.imagesPerChunk; n++) {
     for (let i: u32 = 0; i < p.rowsPerChunk; i++) {
@@ -76,7 +76,6 @@ function writeOffsets(p: WeightGradParams, pitch: u32, pixelBytes: u32, imageByt
       }
     }
   }
-  memory.fill(offsets, 0, STEP * 4);
 }
 
 /** The v of `channels` channels, four to a vector. Returns the number of vectors. */
@@ -211,7 +210,8 @@ export function weightGrad(at: usize, task: u32, thread: u32): void {
   const sums = (vectors + count * offsetof<Vector>() + 63) & ~63;
   const dyPanels = sums + p.sumBytes;
   const packedX = dyPanels + p.panelBytes * panels;
-  writeOffsets(p, layout.pitch, p.byTaps ? 4 : 16, p.planeBytes, offsets);
+  const pixelBytes: u32 = p.byTaps ? 4 : 16;
+  writeOffsets(p, layout.pitch, pixelBytes, p.planeBytes, offsets);
   memory.fill(sums, 0, ((count + 1) / 2) * panels * 256);
 
   const xPlane = layout.height * layout.width * 4;
@@ -237,8 +237,12 @@ export function weightGrad(at: usize, task: u32, thread: u32): void {
       const x = p.x + (((image + n) * p.groups + group) * p.channels + channel) * xPlane;
       packX(p, layout, x, channels, n, i * p.strideHeight, (rows - 1) * p.strideHeight + p.reach, packedX);
     }
-    for (let panel: u32 = 0; panel < panels; panel++) fillUp(dyPanels + panel * p.panelBytes, images * imagePixels);
-    multiplyChunk(padded(images * imagePixels), panels, p.panelBytes, vectors, count, dyPanels, packedX, offsets, sums);
+    // Pixels that only fill up the sum are zero in dy, and read pixel 0 of x: what is packed where they would be is stale.
+    const pixels = images * imagePixels;
+    for (let panel: u32 = 0; panel < panels; panel++) fillUp(dyPanels + panel * p.panelBytes, pixels);
+    memory.fill(offsets + pixels * 4, 0, (padded(pixels) - pixels) * 4);
+    multiplyChunk(padded(pixels), panels, p.panelBytes, vectors, count, dyPanels, packedX, offsets, sums);
+    if (pixels % STEP != 0) writeOffsets(p, layout.pitch, pixelBytes, p.planeBytes, offsets);
   }
   const taps = p.kernelHeight * p.kernelWidth;
   const pitch = p.channels * taps * 4;

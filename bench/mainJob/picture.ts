@@ -33,7 +33,14 @@ export function drawMainJob(results: readonly MethodResult[]): string {
     marginLeft: 60,
     style: { background: 'white', fontSize: '12px' },
     x: { type: 'point', domain: layers, tickRotate: -45, label: null },
-    y: { type: 'log', label: 'MARS distance from the pre-trained weights', grid: true },
+    y: {
+      type: 'log',
+      label: 'MARS distance from the pre-trained weights',
+      grid: true,
+      ticks: [0.2, 0.3, 0.5, 1, 2],
+      tickFormat: String,
+    },
+    marginTop: 30,
     color: { domain: Object.keys(COLORS), range: Object.values(COLORS) },
     marks: [
       ...(radius ? [Plot.ruleY([radius], { stroke: COLORS['mars-pgm']!, strokeDasharray: '4 3' })] : []),
@@ -42,7 +49,7 @@ export function drawMainJob(results: readonly MethodResult[]): string {
         Plot.text([`${method}: test accuracy ${percent(mean)} ± ${percent(deviation)} %`], {
           frameAnchor: 'top-left',
           fill: COLORS[method]!,
-          dy: 18 * i,
+          dy: 18 * i + 4,
           fontWeight: 'bold',
           fontSize: 14,
         }),

@@ -135,9 +135,10 @@ describe('memory', () => {
     for (let i = 0; i < 20; i++) await step();
     const before = device.memory();
     for (let i = 0; i < 300; i++) await step();
-    expect(device.memory()).toEqual(before);
-    expect(before.liveBuffers).toBe(0);
-    expect(before.liveBytes).toBe(0);
+    const after = device.memory();
+    expect(after).toMatchObject({ liveBuffers: 0, liveBytes: 0 });
+    // How many uploads wait in staging at once is a matter of timing; 300 steps that leaked would hold 300 times their size.
+    expect(after.pooledBytes - before.pooledBytes).toBeLessThan(10 * 3 * data.byteLength);
   });
 
   test('counts what is live, and takes back what is freed in any order', async () => {

@@ -1,6 +1,7 @@
 /**
- * The CPU device: the kernels in WebAssembly SIMD, on all cores. The host lowers each launch to commands in shared memory and
- * never waits; worker threads execute them (see `wasm/engine.ts`). Without shared memory the host executes them itself.
+ * The CPU device: the kernels in WebAssembly SIMD, on all cores. The host lowers each launch to commands in shared
+ * memory and never waits; worker threads execute them (see `wasm/engine.ts`). Without shared memory the host executes
+ * them itself.
  */
 import wasmBytes from '../../../build/cpu.wasm';
 import type { BufferSpecs, ConstantSpecs, ElementType, ParamSpecs } from '../../kernels/contract.ts';

@@ -35,7 +35,10 @@ export const RECORD_PARAMS = 16;
 export const CHUNK = 16384;
 /** Channels (rows) and pixels (columns) of the register tile. */
 export const TILE = 8;
-/** Terms of a sum that one call of the GEMM core adds up: a panel of 256 × 8 floats is 8 KiB, and stays in the first-level cache. */
+/**
+ * Terms of a sum that one call of the GEMM core adds up: a panel of 256 × 8 floats is 8 KiB, and stays in the
+ * first-level cache.
+ */
 export const DEPTH = 256;
 /** Per thread, 512 bytes for a register tile whose outputs are not adjacent in memory. */
 export const TILE_SCRATCH = 8192;
@@ -44,6 +47,10 @@ export const MAX_THREADS = 48;
 export const ZEROS = 1024;
 /** u32 each: byte offsets 0, 32, 64 … of the terms in a packed panel, DEPTH of them. */
 export const PANEL_OFFSETS = 2048;
+/** A convolution with up to this many outputs to a group does without the register tile. */
+export const NARROW = 2;
+/** Columns of one task of REDUCE_COLUMNS. */
+export const REDUCE_WIDTH = 64;
 /** Terms that the GEMM core takes at once: sums are filled up with zeros to a multiple. */
 export const STEP = 4;
 /** Below this address lie the control block, the tiles and the compiler's constants; memory is handed out above it. */

@@ -57,8 +57,8 @@ export class CpuMemory {
   }
 
   /**
-   * A block that no command, however old, can be using: what the host itself writes must not lie in memory that was freed
-   * while commands on it are still pending.
+   * A block that no command, however old, can be using: what the host itself writes must not lie in memory that was
+   * freed while commands on it are still pending.
    */
   allocateUntouched(bytes: number): number {
     if (this.#top < this.#highWater) {
@@ -91,8 +91,8 @@ export class CpuMemory {
   }
 
   /**
-   * The smallest block of the size's own class that fits, or else any of the next class: what is left over stays free. Of
-   * equals the one freed last, which may still be in the cache.
+   * The smallest block of the size's own class that fits, or else any of the next class: what is left over stays free.
+   * Of equals the one freed last, which may still be in the cache.
    */
   #take(size: number): number | undefined {
     const own = Math.floor(Math.log2(size));

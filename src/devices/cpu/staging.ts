@@ -1,6 +1,6 @@
 /**
- * Host-written memory on its way to a buffer. An upload may not write into the buffer while earlier commands still use it, so the
- * data waits here for a copy command. A block is used again when the command that read it has completed.
+ * Host-written memory on its way to a buffer. An upload may not write into the buffer while earlier commands still use
+ * it, so the data waits here for a copy command. A block is used again when the command that read it has completed.
  */
 import type { CpuMemory } from './memory.ts';
 import { type CommandStream, isAfter } from './stream.ts';

@@ -86,7 +86,9 @@ export class CommandStream {
     return this.#serial;
   }
 
-  /** A block is used again once the command after its last has completed: until then a thread may read its last record. */
+  /**
+   * A block is used again once the command after its last has completed: until then a thread may read its last record.
+   */
   #nextBlock(bytes: number): void {
     this.#blocks.push(this.#block);
     const oldest = this.#blocks[0]!;

@@ -1,4 +1,7 @@
-/** Worker threads, as the device needs them: Node's and the browser's differ in how they begin and how they are kept alive. */
+/**
+ * Worker threads, as the device needs them: Node's and the browser's differ in how they begin and how they are kept
+ * alive.
+ */
 
 export interface WorkerStart {
   readonly module: WebAssembly.Module;

@@ -1,7 +1,7 @@
 /**
- * Lowering: how a launch of the contract becomes commands. A lowering works out addresses, block sizes and how many tasks
- * there are, from the shapes alone; the workers' code in `../wasm/` does the rest. Parameters are words in the order of the
- * class that the operation reads them with.
+ * Lowering: how a launch of the contract becomes commands. A lowering works out addresses, block sizes and how many
+ * tasks there are, from the shapes alone; the workers' code in `../wasm/` does the rest. Parameters are words in the
+ * order of the class that the operation reads them with.
  */
 import type { BufferRange, Launch } from '../../device.ts';
 import { CHUNK } from '../layout.ts';

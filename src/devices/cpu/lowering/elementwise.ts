@@ -20,8 +20,8 @@ export const unary: Lowering = ({ sink, scalar, address, constants }) => {
 type Dimension = readonly [length: number, first: number, second: number];
 
 /**
- * The same walk with as few dimensions as possible: those of length 1 drop out, and neighbours merge where one step of the
- * outer is `length` steps of the inner in both operands.
+ * The same walk with as few dimensions as possible: those of length 1 drop out, and neighbours merge where one step of
+ * the outer is `length` steps of the inner in both operands.
  */
 export function mergeDimensions(dimensions: readonly Dimension[]): Dimension[] {
   const merged: Dimension[] = [];

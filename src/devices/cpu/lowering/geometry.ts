@@ -1,6 +1,6 @@
 /**
- * The geometry of a convolution as implicit GEMM (see `../wasm/convolution.ts` and `../wasm/image.ts`): how the image is
- * packed, which byte offset each filter tap has in it, and which outputs a phase computes.
+ * The geometry of a convolution as implicit GEMM (see `../wasm/convolution.ts` and `../wasm/image.ts`): how the image
+ * is packed, which byte offset each filter tap has in it, and which outputs a phase computes.
  */
 import type { Conv2dParams } from '../../../kernels/conv2d.ts';
 
@@ -60,8 +60,8 @@ export const isPointwise = (p: Conv2dParams): boolean =>
   p.kernelHeight * p.kernelWidth * p.strideHeight * p.strideWidth === 1 && p.paddingHeight + p.paddingWidth === 0;
 
 /**
- * A pointwise convolution sees no rows: its images are one row of height·width pixels, so that vectors of four do not end
- * at every row's end.
+ * A pointwise convolution sees no rows: its images are one row of height·width pixels, so that vectors of four do not
+ * end at every row's end.
  */
 export function flattened(p: Conv2dParams): Conv2dParams {
   if (!isPointwise(p)) return p;
@@ -98,7 +98,8 @@ export interface GradientPhase {
 
 /**
  * Input gradient: dx[h] = Σ dy[i]·w[k] with h + padding = i·stride + k·dilation. With u = ⌊(h + padding)/stride⌋ and
- * k·dilation = e·stride + residue, i = u − e: a convolution of dy, padded by the largest e, with the taps of one residue.
+ * k·dilation = e·stride + residue, i = u − e: a convolution of dy, padded by the largest e, with the taps of one
+ * residue.
  */
 export function gradientPhases(axis: Axis): { phases: GradientPhase[]; reach: number } {
   const taps = forwardTaps(axis);

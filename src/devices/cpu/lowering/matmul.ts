@@ -3,7 +3,10 @@ import { STEP, TILE } from '../layout.ts';
 import * as op from '../operations.ts';
 import { type CommandSink, type Lowering, unitsPerTask } from './context.ts';
 
-/** Panels of A and of B in a block of the output: 128 × 128 elements a task, or less where that leaves threads without work. */
+/**
+ * Panels of A and of B in a block of the output: 128 × 128 elements a task, or less where that leaves threads without
+ * work.
+ */
 const PANELS_PER_BLOCK = 16;
 /** With fewer tasks than this, blocks are cut smaller. */
 const ENOUGH_TASKS = 16;

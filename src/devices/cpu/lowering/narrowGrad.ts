@@ -4,8 +4,6 @@ import * as op from '../operations.ts';
 import type { LoweredLaunch } from './context.ts';
 import { axes, forwardTaps, largest, layoutWords, type PackedLayout } from './geometry.ts';
 
-/** Up to this many outputs to a group. */
-export const NARROW = 2;
 /** Packed rows of a plane, at most: they should stay in the first-level cache. */
 const PLANE_BYTES = 16 * 1024;
 /** Products of a task: some ten microseconds of work. */

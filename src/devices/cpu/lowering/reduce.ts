@@ -1,14 +1,16 @@
 /** Lowering of reductions. */
 import { REDUCE_OPERATORS } from '../../../kernels/reduce.ts';
-import { CHUNK } from '../layout.ts';
+import { CHUNK, REDUCE_WIDTH } from '../layout.ts';
 import * as op from '../operations.ts';
 import { type Lowering, unitsPerTask } from './context.ts';
 
-/** Columns of a task of REDUCE_COLUMNS. */
-const COLUMNS = 64;
-export const columnBlocks = (inner: number): number => Math.ceil(inner / COLUMNS);
+/** Tasks of REDUCE_COLUMNS over `inner` columns. */
+export const columnBlocks = (inner: number): number => Math.ceil(inner / REDUCE_WIDTH);
 
-/** Few long rows are cut into pieces of `CHUNK`, so that all threads have work; the pieces' results are one more row each. */
+/**
+ * Few long rows are cut into pieces of `CHUNK`, so that all threads have work; the pieces' results are one more row
+ * each.
+ */
 export const reduce: Lowering = ({ sink, scalar, address, constants }) => {
   const operator = REDUCE_OPERATORS.indexOf(constants.operator as (typeof REDUCE_OPERATORS)[number]);
   const outer = scalar('outer');

@@ -1,11 +1,11 @@
 /** Lowering of the weight gradient of a convolution: partial sums of parts of the pixels, then the sum of the parts. */
 import { REDUCE_OPERATORS } from '../../../kernels/reduce.ts';
-import { STEP, TILE } from '../layout.ts';
+import { NARROW, STEP, TILE } from '../layout.ts';
 import * as op from '../operations.ts';
 import { type CommandSink, chunks, type Lowering } from './context.ts';
 import { conv2dParams } from './conv2d.ts';
 import { type Axis, axes, flattened, layoutWords } from './geometry.ts';
-import { NARROW, narrowWeightGrad } from './narrowGrad.ts';
+import { narrowWeightGrad } from './narrowGrad.ts';
 import { columnBlocks } from './reduce.ts';
 
 /** Channels and outputs of a task: packing a pixel costs their sum, multiplying it their product. */
@@ -106,7 +106,7 @@ export const conv2dWeightGrad: Lowering = (launch) => {
   const sumBytes = Math.ceil(vectors / 2) * panels * 256;
   const panelBytes = 4 * TILE * pixels;
   const imageBytes = round(planeBytes * imagesPerChunk * Math.ceil(channelsPerBlock / (byTaps ? 1 : 4)) + 64);
-  const scratchBytes = offsetBytes + round(16 * vectors) + 64 + sumBytes + panels * panelBytes + imageBytes;
+  const scratchBytes = 64 + offsetBytes + round(16 * vectors) + 64 + sumBytes + panels * panelBytes + imageBytes;
   const scratch = sink.temporary(sink.threads * scratchBytes);
   const out = parts === 1 ? address('dw') : sink.temporary(4 * splits * parts * weights);
 

@@ -1,4 +1,6 @@
-/** Batch normalisation over x (batch, channels, spatial). A plane is the `spatial` elements of one image and channel. */
+/**
+ * Batch normalisation over x (batch, channels, spatial). A plane is the `spatial` elements of one image and channel.
+ */
 import { sum, sumProducts, sumSquares } from './sums';
 
 @unmanaged
@@ -12,8 +14,8 @@ class StatsParams {
 }
 
 /**
- * One channel a task, one pass over memory: each plane's own mean and Σ (x − mean)² while it is in the cache, joined to the
- * channel's by Chan, Golub and LeVeque's formula (1979) in float64.
+ * One channel a task, one pass over memory: each plane's own mean and Σ (x − mean)² while it is in the cache, joined to
+ * the channel's by Chan, Golub and LeVeque's formula (1979) in float64.
  */
 export function batchNormStats(at: usize, channel: u32): void {
   const p = changetype<StatsParams>(at);
@@ -147,7 +149,9 @@ function gradInput(x: v128, dy: v128, mean: v128, offset: v128, slope: v128, sca
   return f32x4.mul(scale, f32x4.sub(f32x4.sub(dy, offset), f32x4.mul(f32x4.sub(x, mean), slope)));
 }
 
-/** dx = scale·(dy − offset − (x − mean)·slope) with three constants per channel, the last two zero for fixed statistics. */
+/**
+ * dx = scale·(dy − offset − (x − mean)·slope) with three constants per channel, the last two zero for fixed statistics.
+ */
 export function batchNormGradInput(at: usize, task: u32): void {
   const p = changetype<GradInputParams>(at);
   const last = min<u32>(p.planes, (task + 1) * p.planesPerTask);

@@ -3,14 +3,14 @@
  *
  *   out[m, row, column] = Σₚ filters[m, p]·image[row, column; tap p]
  *
- * with p over (channel, tap). The forward pass has one phase. The input gradient of a stride s has s·s, one for each residue of
- * (h + padding, w + padding) modulo s, each a convolution of dy with those taps alone that reach it: no product with the
- * zeros that upsampling dy would insert.
+ * with p over (channel, tap). The forward pass has one phase. The input gradient of a stride s has s·s, one for each
+ * residue of (h + padding, w + padding) modulo s, each a convolution of dy with those taps alone that reach it: no
+ * product with the zeros that upsampling dy would insert.
  */
-import { DEPTH, TILE, ZEROS } from '../layout';
+import { DEPTH, NARROW, TILE, ZEROS } from '../layout';
 import { multiplyTile } from './gemm';
 import { ImageLayout, packImage } from './image';
-import { convolveNarrow, NARROW } from './narrow';
+import { convolveNarrow } from './narrow';
 import { advance, ConvolveParams, Phase, seek, Walk } from './phase';
 import { multiplyEdge, targetOf, tileOf } from './tile';
 
@@ -113,7 +113,7 @@ function convolveUnit(p: ConvolveParams, layout: ImageLayout, phases: usize, uni
     }
     const pitch = layout.pitch * 4;
     const filters = p.filters + (phase.firstTerm * p.groups + group * phase.terms) * p.panels * TILE * 4;
-    if (p.lanes <= NARROW) convolveNarrow(p, phase, image, pitch, filters, out, first, end, origin, thread);
+    if (p.lanes <= (NARROW as u32)) convolveNarrow(p, phase, image, pitch, filters, out, first, end, origin, thread);
     else convolvePhase(p, phase, image, pitch, filters, out, first, end, origin, firstPanel, endPanel, thread);
   }
 }

@@ -1,4 +1,7 @@
-/** Elementwise kernels. A task treats `CHUNK` elements: vectors of four, then the rest one by one through the same vector code. */
+/**
+ * Elementwise kernels. A task treats `CHUNK` elements: vectors of four, then the rest one by one through the same
+ * vector code.
+ */
 import { CHUNK } from '../layout';
 import { cos4, exp4, log4, power4, sigmoid4, sin4, tanh4 } from './math';
 
@@ -165,7 +168,10 @@ export function binary(at: usize, task: u32): void {
   applyBinary(p.operator, p.a + skip, p.b + skip, p.out + skip, taskCount(task, p.count), 4, 4);
 }
 
-/** Followed by rank × (length, step of the first operand, step of the second), outermost dimension first, steps in bytes. */
+/**
+ * Followed by rank × (length, step of the first operand, step of the second), outermost dimension first, steps in
+ * bytes.
+ */
 @unmanaged
 class BroadcastParams {
   operator: u32;
@@ -176,7 +182,10 @@ class BroadcastParams {
   rank: u32;
 }
 
-/** Byte offset of flat element `index`, without its innermost coordinate, along the strides in word `which` of each dimension. */
+/**
+ * Byte offset of flat element `index`, without its innermost coordinate, along the strides in word `which` of each
+ * dimension.
+ */
 @inline
 function outerOffset(dimensions: usize, rank: u32, row: u32, which: u32): i32 {
   let offset: i32 = 0;

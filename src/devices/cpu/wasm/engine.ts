@@ -1,9 +1,10 @@
 /**
- * The command stream. Commands form a linked list in shared memory and run one after the other; the tasks of one command run
- * on whichever thread claims them. A task writes outputs that no other task of the command touches, so neither the number of
- * threads nor their timing changes a bit of the result.
+ * The command stream. Commands form a linked list in shared memory and run one after the other; the tasks of one
+ * command run on whichever thread claims them. A task writes outputs that no other task of the command touches, so
+ * neither the number of threads nor their timing changes a bit of the result.
  *
- * There is no barrier that a thread could be late for: the thread that finishes the last task of a command starts the next.
+ * There is no barrier that a thread could be late for: the thread that finishes the last task of a command starts the
+ * next.
  */
 import {
   CELL,
@@ -37,8 +38,8 @@ function publish(record: usize): void {
 }
 
 /**
- * Starts the successor of the last command, if there is one. The caller is the only one in here: it has just completed the
- * running command, or it has taken IDLE from 1 to 0.
+ * Starts the successor of the last command, if there is one. The caller is the only one in here: it has just completed
+ * the running command, or it has taken IDLE from 1 to 0.
  */
 function startNext(): void {
   do {
@@ -84,8 +85,8 @@ function step(thread: u32): bool {
 }
 
 /**
- * A worker's life, in slices: returns true after some thousand tasks so that the caller's loop re-enters (and the engine can
- * swap in optimised code), false at shutdown.
+ * A worker's life, in slices: returns true after some thousand tasks so that the caller's loop re-enters (and the
+ * engine can swap in optimised code), false at shutdown.
  */
 export function work(thread: u32): bool {
   let spins = 0;

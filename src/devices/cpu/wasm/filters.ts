@@ -1,6 +1,6 @@
 /** The filters of a convolution as panels for the GEMM core, and the places of their taps in the packed image. */
 import { TILE } from '../layout';
-import { fillUp, packPanel, padded } from './matmul';
+import { fillUp, packPanel, padded } from './panels';
 
 /**
  * Filters of all groups and phases as panels (k, 8): term p = (channel, tap) of phase f is filter element
@@ -24,7 +24,9 @@ class PackFiltersParams {
   panels: u32;
 }
 
-/** A phase's taps: how many, the first one's place in the tap list, the first term's place in `filters` and `offsets`. */
+/**
+ * A phase's taps: how many, the first one's place in the tap list, the first term's place in `filters` and `offsets`.
+ */
 @unmanaged
 class FilterPhase {
   taps: u32;

@@ -1,16 +1,17 @@
 /**
- * The GEMM core, which every matrix product and convolution ends in: one register tile of 8 rows (output channels, rows of a
- * matrix) × 8 columns (pixels, channels, columns of a matrix) in sixteen vectors, s0 … s7 for columns 0 … 3 and t0 … t7 for 4 … 7:
+ * The GEMM core, which every matrix product and convolution ends in: one register tile of 8 rows (output channels, rows
+ * of a matrix) × 8 columns (pixels, channels, columns of a matrix) in sixteen vectors, s0 … s7 for columns 0 … 3 and t0
+ * … t7 for 4 … 7:
  *
  *   c[i, j] = start[i, j] + Σₚ a[p, i]·b[p, j]
  *
  * `a` is a packed panel (k, 8). `b` is read where it lies: columns 0 … 3 and 4 … 7 of term p are four floats each at
- * b0 + offsets[p] and b1 + offsets[p]. With the taps of a convolution as offsets into a padded image that is implicit GEMM,
- * without the ninefold copy of im2col. k is a multiple of 4: what is missing is filled up with zeros in `a`.
+ * b0 + offsets[p] and b1 + offsets[p]. With the taps of a convolution as offsets into a padded image that is implicit
+ * GEMM, without the ninefold copy of im2col. k is a multiple of 4: what is missing is filled up with zeros in `a`.
  *
- * `c0` and `c1` are the places of columns 0 … 3 and 4 … 7 of row 0, `pitch` the bytes from row to row; `start0`, `start1` and
- * `startPitch` likewise, either c itself (to go on with a sum) or ZEROS. Multiplication and addition round separately, in the order
- * of p: a fused multiply-add would give other bits on other machines.
+ * `c0` and `c1` are the places of columns 0 … 3 and 4 … 7 of row 0, `pitch` the bytes from row to row; `start0`,
+ * `start1` and `startPitch` likewise, either c itself (to go on with a sum) or ZEROS. Multiplication and addition round
+ * separately, in the order of p: a fused multiply-add would give other bits on other machines.
  */
 export function multiplyTile(
   k: u32,

@@ -1,6 +1,6 @@
 /**
- * Images made ready for convolution: zero-padded, and split by phase where the stride is not 1, so that the pixels which
- * neighbouring outputs read with one tap lie side by side.
+ * Images made ready for convolution: zero-padded, and split by phase where the stride is not 1, so that the pixels
+ * which neighbouring outputs read with one tap lie side by side.
  *
  *   packed[c, φh, φw, r, q] = x[c, (first + r)·stepH + φh − padTop, q·stepW + φw − padLeft], zero outside the image
  */
@@ -67,7 +67,10 @@ export function packImage(layout: ImageLayout, x: usize, channels: u32, first: i
         let row = first * layout.stepHeight + phaseRow - layout.padTop;
         for (let r = 0; r < rows; r++, to += pitch * 4, row += layout.stepHeight) {
           if (row < 0 || row >= layout.height) packRow(0, to, pitch, pitch, pitch, 1);
-          else packRow(x + (row * layout.width + begin * layout.stepWidth + offset) * 4, to, begin, end, pitch, layout.stepWidth);
+          else {
+            const from = x + (row * layout.width + begin * layout.stepWidth + offset) * 4;
+            packRow(from, to, begin, end, pitch, layout.stepWidth);
+          }
         }
       }
     }

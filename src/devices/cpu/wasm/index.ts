@@ -1,12 +1,14 @@
 /**
- * What the module exports: the engine for the host and the workers. The rest is exported so that the optimiser keeps it in functions
- * of their own: a function that is inlined into a worker's endless loop would never be swapped for optimised code.
+ * What the module exports: the engine for the host and the workers. The rest is exported so that the optimiser keeps it
+ * in functions of their own: a function that is inlined into a worker's endless loop would never be swapped for
+ * optimised code.
  */
 export { drain, shutdown, submitted, work } from './engine';
 export { execute } from './execute';
 export { binary, binaryBroadcast, stridedCopy, unary } from './elementwise';
 export { argmax, reduceColumns, reduceRows } from './reduce';
-export { matmulBlock, packPanel, packPanels } from './matmul';
+export { matmulBlock, packPanels } from './matmul';
+export { packPanel } from './panels';
 export { multiplyTile } from './gemm';
 export { multiplyEdge } from './tile';
 export { packImage } from './image';

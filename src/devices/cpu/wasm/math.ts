@@ -1,6 +1,7 @@
 /**
- * exp, log, tanh and sigmoid of four floats, by argument reduction and minimax polynomials (coefficients of the Cephes library,
- * S. L. Moshier); errors below 2 ulp. Only additions, multiplications and divisions in a fixed order: the same bits everywhere.
+ * exp, log, tanh and sigmoid of four floats, by argument reduction and minimax polynomials (coefficients of the Cephes
+ * library, S. L. Moshier); errors below 2 ulp. Only additions, multiplications and divisions in a fixed order: the same
+ * bits everywhere.
  */
 
 @inline

@@ -1,11 +1,12 @@
 /**
- * Matrix products: both operands are packed into panels of 8 rows (of A) or 8 columns (of B), blocked over k, then multiplied tile
- * by tile. A transposed operand differs only in the two strides that packing reads with.
+ * Matrix products: both operands are packed into panels of 8 rows (of A) or 8 columns (of B), blocked over k, then
+ * multiplied tile by tile. A transposed operand differs only in the two strides that packing reads with.
  *
  *   packed: for each block of DEPTH terms, for each panel, (terms in the block, 8); missing lanes and terms are zero
  */
-import { DEPTH, PANEL_OFFSETS, STEP, TILE, ZEROS } from '../layout';
+import { DEPTH, PANEL_OFFSETS, TILE, ZEROS } from '../layout';
 import { multiplyTile } from './gemm';
+import { fillUp, packPanel, padded } from './panels';
 import { multiplyEdge, targetOf, tileOf } from './tile';
 
 @unmanaged
@@ -24,56 +25,6 @@ class PackParams {
   panels: u32;
   panelsPerTask: u32;
   tasksPerMatrix: u32;
-}
-
-/** (4 lanes, 4 terms) → (4 terms, 4 lanes) */
-@inline
-function transpose4(x: usize, laneStride: u32, out: usize): void {
-  const a = v128.load(x);
-  const b = v128.load(x + laneStride);
-  const c = v128.load(x + 2 * laneStride);
-  const d = v128.load(x + 3 * laneStride);
-  const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-  const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-  const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-  const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-  v128.store(out, v128.shuffle<f32>(ab0, cd0, 0, 1, 4, 5));
-  v128.store(out, v128.shuffle<f32>(ab0, cd0, 2, 3, 6, 7), TILE * 4);
-  v128.store(out, v128.shuffle<f32>(ab1, cd1, 0, 1, 4, 5), TILE * 8);
-  v128.store(out, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7), TILE * 12);
-}
-
-/** Sums are filled up to a multiple of STEP terms. */
-@inline
-export function padded(terms: u32): u32 {
-  return (terms + STEP - 1) & ~(STEP - 1);
-}
-
-/** Zeros after the last of `terms` terms of a panel. */
-@inline
-export function fillUp(panel: usize, terms: u32): void {
-  memory.fill(panel + terms * TILE * 4, 0, (padded(terms) - terms) * TILE * 4);
-}
-
-/** `terms` terms of `lanes` ≤ 8 lanes; missing lanes are zero. */
-export function packPanel(x: usize, out: usize, lanes: u32, terms: u32, laneStride: u32, termStride: u32): void {
-  let t: u32 = 0;
-  if (lanes == TILE && laneStride == 4) {
-    for (; t < terms; t++, x += termStride, out += TILE * 4) {
-      v128.store(out, v128.load(x));
-      v128.store(out, v128.load(x, 16), 16);
-    }
-  } else if (lanes == TILE && termStride == 4) {
-    for (; t + 4 <= terms; t += 4, x += 16, out += TILE * 16) {
-      transpose4(x, laneStride, out);
-      transpose4(x + 4 * laneStride, laneStride, out + 16);
-    }
-  }
-  for (; t < terms; t++, x += termStride, out += TILE * 4) {
-    for (let lane: u32 = 0; lane < (TILE as u32); lane++) {
-      store<f32>(out + lane * 4, lane < lanes ? load<f32>(x + lane * laneStride) : 0);
-    }
-  }
 }
 
 export function packPanels(at: usize, task: u32): void {

@@ -1,16 +1,13 @@
 /**
- * Convolution with one or two outputs to a group, above all depthwise: a register tile of eight outputs would be mostly empty, so
- * one output is computed at sixteen pixels at a time.
+ * Convolution with one or two outputs to a group, above all depthwise: a register tile of eight outputs would be mostly
+ * empty, so one output is computed at sixteen pixels at a time.
  */
 import { advance, ConvolveParams, Phase, seek, Walk } from './phase';
 import { targetOf, tileOf } from './tile';
 
-/** Up to this many outputs to a group. */
-export const NARROW: u32 = 2;
-
 /**
- * c[j] = Σₚ a[p]·b[j, p], sixteen pixels j in four vectors; b[j, p] as in `multiplyTile`. The a[p] are one lane of a panel, 32 bytes
- * apart.
+ * c[j] = Σₚ a[p]·b[j, p], sixteen pixels j in four vectors; b[j, p] as in `multiplyTile`. The a[p] are one lane of a
+ * panel, 32 bytes apart.
  */
 export function multiplyLane(
   k: u32,
@@ -99,7 +96,9 @@ export function convolveNarrow(
       if (isWhole) {
         const c0 = placeOf(places, 0).c + plane;
         const c1 = placeOf(places, 1).c + plane;
-        multiplyLane(phase.terms, a, offsets, b0, b1, b2, b3, c0, c1, placeOf(places, 2).c + plane, placeOf(places, 3).c + plane);
+        const c2 = placeOf(places, 2).c + plane;
+        const c3 = placeOf(places, 3).c + plane;
+        multiplyLane(phase.terms, a, offsets, b0, b1, b2, b3, c0, c1, c2, c3);
         continue;
       }
       multiplyLane(phase.terms, a, offsets, b0, b1, b2, b3, tile, tile + 16, tile + 32, tile + 48);

@@ -1,5 +1,6 @@
 /**
- * Weight gradient of a depthwise convolution (one input channel to a group): for each tap a sum of products of two planes,
+ * Weight gradient of a depthwise convolution (one input channel to a group): for each tap a sum of products of two
+ * planes,
  *
  *   dw[o, tap] = Σ over images n, rows i, columns j of dy[n, o, i, j]·x[n, c, i, j; tap]
  *
@@ -81,7 +82,15 @@ function alignedRows(layout: ImageLayout, dy: usize, first: u32, rows: u32, pack
   return packed;
 }
 
-function gradOfGroup(p: NarrowGradParams, x: ImageLayout, dy: ImageLayout, offsets: usize, group: u32, split: u32, scratch: usize): void {
+function gradOfGroup(
+  p: NarrowGradParams,
+  x: ImageLayout,
+  dy: ImageLayout,
+  offsets: usize,
+  group: u32,
+  split: u32,
+  scratch: usize,
+): void {
   const packedX = scratch + p.sumBytes;
   const packedDy = packedX + p.imageBytes;
   const xPlane = x.height * x.width * 4;
@@ -116,7 +125,10 @@ function gradOfGroup(p: NarrowGradParams, x: ImageLayout, dy: ImageLayout, offse
   }
 }
 
-/** A task is some groups of one split. The layouts of x and dy follow the parameters, then the taps' offsets, a multiple of four. */
+/**
+ * A task is some groups of one split. The layouts of x and dy follow the parameters, then the taps' offsets, a multiple
+ * of four.
+ */
 export function narrowWeightGrad(at: usize, task: u32, thread: u32): void {
   const p = changetype<NarrowGradParams>(at);
   const x = changetype<ImageLayout>(at + offsetof<NarrowGradParams>());

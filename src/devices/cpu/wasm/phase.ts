@@ -1,4 +1,6 @@
-/** What a convolution computes: its parameters, its phases, and a walk through the outputs of one. See `convolution.ts`. */
+/**
+ * What a convolution computes: its parameters, its phases, and a walk through the outputs of one. See `convolution.ts`.
+ */
 
 @unmanaged
 export class ConvolveParams {
@@ -48,14 +50,25 @@ export class Phase {
 export class Walk {
   row: u32;
   column: u32;
-  /** Where the vector reads with the tap at offset 0, where it writes channel 0, and how many columns are left in its row. */
+  /**
+   * Where the vector reads with the tap at offset 0, where it writes channel 0, and how many columns are left in its
+   * row.
+   */
   b: usize;
   c: usize;
   count: u32;
 }
 
 @inline
-export function seek(walk: Walk, p: ConvolveParams, phase: Phase, image: usize, pitchBytes: u32, origin: u32, out: usize): void {
+export function seek(
+  walk: Walk,
+  p: ConvolveParams,
+  phase: Phase,
+  image: usize,
+  pitchBytes: u32,
+  origin: u32,
+  out: usize,
+): void {
   const outRow = phase.outRow + (walk.row - phase.firstRow) * phase.outRowStep;
   const outColumn = phase.outColumn + walk.column * phase.outColumnStep;
   walk.b = image + (walk.row - origin) * pitchBytes + walk.column * 4 + phase.shift;

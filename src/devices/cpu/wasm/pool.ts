@@ -37,7 +37,8 @@ function endTap(start: i32, dilation: i32, taps: i32, length: i32): i32 {
 /** Elements of a window along one axis that the average divides by. */
 @inline
 function extent(start: i32, taps: i32, length: i32, padding: i32, countPadding: bool): i32 {
-  return countPadding ? min<i32>(start + taps, length + padding) - start : min<i32>(start + taps, length) - max<i32>(start, 0);
+  const end = start + taps;
+  return countPadding ? min<i32>(end, length + padding) - start : min<i32>(end, length) - max<i32>(start, 0);
 }
 
 export function maxPool(at: usize, task: u32): void {

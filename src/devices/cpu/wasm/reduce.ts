@@ -1,4 +1,5 @@
 /** Reductions of x (outer, reduced, inner) over its middle. */
+import { REDUCE_WIDTH } from '../layout';
 import { sum } from './sums';
 
 const SUM: u32 = 0;
@@ -19,7 +20,10 @@ function extremeOfRow(operator: u32, x: usize, count: u32): f32 {
   return f32x4.extract_lane(pick(operator, best, v128.shuffle<f32>(best, best, 1, 0, 3, 2)), 0);
 }
 
-/** Rows of x, each contiguous: out[row] for `rowsPerTask` rows. `pitch` is the distance of rows, the last may be shorter. */
+/**
+ * Rows of x, each contiguous: out[row] for `rowsPerTask` rows. `pitch` is the distance of rows, the last may be
+ * shorter.
+ */
 @unmanaged
 class RowsParams {
   operator: u32;
@@ -56,8 +60,6 @@ class ColumnsParams {
   blocks: u32;
 }
 
-/** Columns of one block of `inner`. */
-const COLUMNS: u32 = 64;
 /** Rows added in float32 before they join the float64 total. */
 const DEPTH: u32 = 64;
 
@@ -109,8 +111,8 @@ function extremeColumn(operator: u32, x: usize, reduced: u32, pitch: u32): v128 
 export function reduceColumns(at: usize, task: u32): void {
   const p = changetype<ColumnsParams>(at);
   const outer = task / p.blocks;
-  const first = (task - outer * p.blocks) * COLUMNS;
-  const last = min<u32>(p.inner, first + COLUMNS);
+  const first = (task - outer * p.blocks) * REDUCE_WIDTH;
+  const last = min<u32>(p.inner, first + REDUCE_WIDTH);
   const pitch = p.inner * 4;
   const x = p.x + outer * p.reduced * pitch;
   const out = p.out + outer * pitch;

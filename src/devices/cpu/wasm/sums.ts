@@ -1,6 +1,6 @@
 /**
- * Long sums: float32 vectors over short stretches, float64 from stretch to stretch. The order of the additions depends on the
- * lengths alone.
+ * Long sums: float32 vectors over short stretches, float64 from stretch to stretch. The order of the additions depends
+ * on the lengths alone.
  */
 import { sumLanes } from './math';
 

@@ -1,8 +1,13 @@
-/** Register tiles whose outputs are no 8 × 8 block of memory: they go through a tile of scratch memory, rows 32 bytes apart. */
+/**
+ * Register tiles whose outputs are no 8 × 8 block of memory: they go through a tile of scratch memory, rows 32 bytes
+ * apart.
+ */
 import { TILE_SCRATCH, ZEROS } from '../layout';
 import { multiplyTile } from './gemm';
 
-/** Where a tile's columns go: `count0` at c0 and `count1` at c1, `step` bytes apart, in `rows` rows `pitch` bytes apart. */
+/**
+ * Where a tile's columns go: `count0` at c0 and `count1` at c1, `step` bytes apart, in `rows` rows `pitch` bytes apart.
+ */
 @unmanaged
 export class TileTarget {
   c0: usize;

@@ -3,18 +3,19 @@
  *
  *   dw[o, v] = Σ over images n, rows i, columns j of dy[n, o, i, j]·x[n, c, i·s + p·d − pad, j·s + q·d − pad],  v = (c, p, q)
  *
- * A task is one part of the rows (n, i), for a block of channels and a block of outputs. It walks its rows in chunks: dy becomes panels
- * (pixel, 8 outputs), and x is packed so that one vector holds, for any pixel, four of the v:
+ * A task is one part of the rows (n, i), for a block of channels and a block of outputs. It walks its rows in chunks:
+ * dy becomes panels (pixel, 8 outputs), and x is packed so that one vector holds, for any pixel, four of the v:
  *
  *   by channels: four channels lie beside each other, (channel/4, row, column, 4); a vector is four channels of one tap
  *   by taps:     rows lie as they are, zero-padded; a vector is four taps (q, q + 1, …) of one channel and kernel row
  *
- * Then the GEMM core runs over the pixels, with their places in the packed x as offsets. Parts are added by a later command.
+ * Then the GEMM core runs over the pixels, with their places in the packed x as offsets. Parts are added by a later
+ * command.
  */
 import { STEP, TILE } from '../layout';
 import { multiplyTile } from './gemm';
 import { ImageLayout, packImage } from './image';
-import { fillUp, packPanel, padded } from './matmul';
+import { fillUp, packPanel, padded, transpose4 } from './panels';
 
 @unmanaged
 class WeightGradParams {
@@ -68,11 +69,12 @@ class Vector {
 }
 
 /** Byte offset of every pixel of a whole chunk. */
-function writeOffsets(p: WeightGradParams, pitch: u32, pixelBytes: u32, imageBytes: u32, offsets: usize): void {
+function writeOffsets(p: WeightGradParams, pitch: u32, offsets: usize): void {
+  const pixelBytes: u32 = p.byTaps ? 4 : 16;
   for (let n: u32 = 0; n < p.imagesPerChunk; n++) {
     for (let i: u32 = 0; i < p.rowsPerChunk; i++) {
       for (let j: u32 = 0; j < p.outWidth; j++, offsets += 4) {
-        store<u32>(offsets, n * imageBytes + (i * p.strideHeight * pitch + j * p.strideWidth) * pixelBytes);
+        store<u32>(offsets, n * p.planeBytes + (i * p.strideHeight * pitch + j * p.strideWidth) * pixelBytes);
       }
     }
   }
@@ -118,65 +120,116 @@ function packChannels(layout: ImageLayout, x: usize, channels: u32, first: i32, 
     let from = x + (row * layout.width + begin * step - layout.padLeft) * 4;
     let q = begin;
     if (step == 1 && channels >= 4) {
-      for (; q + 4 <= end; q += 4, from += 16) transposeChannels(from, planeBytes, out + q * 16);
+      for (; q + 4 <= end; q += 4, from += 16) transpose4(from, planeBytes, out + q * 16, 16);
     }
     for (; q < end; q++, from += step * 4) {
-      for (let c: u32 = 0; c < 4; c++) store<f32>(out + q * 16 + c * 4, c < channels ? load<f32>(from + c * planeBytes) : 0);
+      for (let c: u32 = 0; c < 4; c++) {
+        store<f32>(out + q * 16 + c * 4, c < channels ? load<f32>(from + c * planeBytes) : 0);
+      }
     }
   }
 }
 
-/** (4 channels, 4 pixels) → (4 pixels, 4 channels) */
-@inline
-function transposeChannels(x: usize, planeBytes: u32, out: usize): void {
-  const a = v128.load(x);
-  const b = v128.load(x + planeBytes);
-  const c = v128.load(x + 2 * planeBytes);
-  const d = v128.load(x + 3 * planeBytes);
-  const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-  const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-  const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-  const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-  v128.store(out, v128.shuffle<f32>(ab0, cd0, 0, 1, 4, 5));
-  v128.store(out, v128.shuffle<f32>(ab0, cd0, 2, 3, 6, 7), 16);
-  v128.store(out, v128.shuffle<f32>(ab1, cd1, 0, 1, 4, 5), 32);
-  v128.store(out, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7), 48);
+/** What one task works on, and where it keeps it. */
+@unmanaged
+class Work {
+  split: u32;
+  part: u32;
+  group: u32;
+  /** First channel and output of the block within the group, and how many of each. */
+  channel: u32;
+  lane: u32;
+  channels: u32;
+  lanes: u32;
+  panels: u32;
+  vectorCount: u32;
+  offsets: usize;
+  vectors: usize;
+  sums: usize;
+  dyPanels: usize;
+  packedX: usize;
 }
 
-/** Packs image `n` of the chunk: all channels of the block, `rows` rows from `first`. */
-function packX(p: WeightGradParams, layout: ImageLayout, x: usize, channels: u32, n: u32, first: i32, rows: i32, out: usize): void {
-  const imageOffset = n * p.planeBytes;
-  if (p.byTaps) {
-    for (let c: u32 = 0; c < channels; c++) {
-      const plane = x + c * layout.height * layout.width * 4;
-      packImage(layout, plane, 1, first, rows, out + c * p.planeBytes * p.imagesPerChunk + imageOffset);
+function prepare(p: WeightGradParams, layout: ImageLayout, task: u32, scratch: usize): Work {
+  const work = changetype<Work>(scratch);
+  work.lane = (task % p.laneBlocks) * p.lanesPerBlock;
+  task /= p.laneBlocks;
+  work.channel = (task % p.channelBlocks) * p.channelsPerBlock;
+  task /= p.channelBlocks;
+  work.group = task % p.groups;
+  task /= p.groups;
+  work.part = task % p.parts;
+  work.split = task / p.parts;
+  work.lanes = min<u32>(p.lanesPerBlock, p.lanes - work.lane);
+  work.channels = min<u32>(p.channelsPerBlock, p.channels - work.channel);
+  work.panels = (work.lanes + TILE - 1) / TILE;
+  work.offsets = scratch + 64;
+  work.vectors = work.offsets + p.offsetBytes;
+  work.vectorCount = writeVectors(p, work.channels, layout.pitch, work.vectors);
+  work.sums = (work.vectors + work.vectorCount * offsetof<Vector>() + 63) & ~63;
+  work.dyPanels = work.sums + p.sumBytes;
+  work.packedX = work.dyPanels + p.panelBytes * work.panels;
+  memory.fill(work.sums, 0, ((work.vectorCount + 1) / 2) * work.panels * 256);
+  writeOffsets(p, layout.pitch, work.offsets);
+  return work;
+}
+
+/** Packs `rows` rows of dy from row i, of `images` images from `first` on, one image's pixels after the other's. */
+function packDy(p: WeightGradParams, work: Work, first: u32, images: u32, i: u32, rows: u32): void {
+  const plane = p.outHeight * p.outWidth * 4;
+  const pixels = rows * p.outWidth;
+  for (let n: u32 = 0; n < images; n++) {
+    const dy = p.dy + (((first + n) * p.groups + work.group) * p.lanes + work.lane) * plane + i * p.outWidth * 4;
+    for (let panel: u32 = 0; panel < work.panels; panel++) {
+      const out = work.dyPanels + panel * p.panelBytes + n * pixels * TILE * 4;
+      packPanel(dy + panel * TILE * plane, out, min<u32>(TILE, work.lanes - panel * TILE), pixels, plane, 4);
     }
-    return;
   }
-  for (let c: u32 = 0; c < channels; c += 4) {
-    const plane = x + c * layout.height * layout.width * 4;
-    packChannels(layout, plane, channels - c, first, rows, out + (c / 4) * p.planeBytes * p.imagesPerChunk + imageOffset);
-  }
+  for (let panel: u32 = 0; panel < work.panels; panel++) fillUp(work.dyPanels + panel * p.panelBytes, images * pixels);
 }
 
-/** Adds a chunk's products to `sums`: a tile of 8 × 8 for every pair of vectors and panel of outputs. */
-function multiplyChunk(pixels: u32, panels: u32, panelBytes: u32, vectors: usize, count: u32, a: usize, x: usize, offsets: usize, sums: usize): void {
-  for (let v: u32 = 0; v < count; v += 2) {
-    const b0 = x + changetype<Vector>(vectors + v * offsetof<Vector>()).image;
-    const b1 = x + changetype<Vector>(vectors + min<u32>(v + 1, count - 1) * offsetof<Vector>()).image;
-    for (let panel: u32 = 0; panel < panels; panel++, sums += 256) {
-      multiplyTile(pixels, a + panel * panelBytes, offsets, b0, b1, sums, sums + 16, 32, sums, sums + 16, 32);
+/** Packs what those rows of dy meet of x. */
+function packX(p: WeightGradParams, layout: ImageLayout, work: Work, first: u32, images: u32, i: u32, rows: u32): void {
+  const plane = layout.height * layout.width * 4;
+  const firstRow = i * p.strideHeight;
+  const packedRows = (rows - 1) * p.strideHeight + p.reach;
+  const width: u32 = p.byTaps ? 1 : 4;
+  for (let n: u32 = 0; n < images; n++) {
+    const x = p.x + (((first + n) * p.groups + work.group) * p.channels + work.channel) * plane;
+    for (let c: u32 = 0; c < work.channels; c += width) {
+      const out = work.packedX + ((c / width) * p.imagesPerChunk + n) * p.planeBytes;
+      if (p.byTaps) packImage(layout, x + c * plane, 1, firstRow, packedRows, out);
+      else packChannels(layout, x + c * plane, work.channels - c, firstRow, packedRows, out);
     }
   }
 }
 
-/** `out` is row 0, channel 0 of the block in a (outputs, channels·taps) matrix. */
-function writeSums(sums: usize, out: usize, pitch: u32, lanes: u32, vectors: usize, count: u32): void {
-  for (let v: u32 = 0; v < count; v += 2) {
-    for (let lane: u32 = 0; lane < lanes; lane += TILE, sums += 256) {
-      for (let half: u32 = 0; half < min<u32>(2, count - v); half++) {
-        const vector = changetype<Vector>(vectors + (v + half) * offsetof<Vector>());
-        for (let i: u32 = 0; i < min<u32>(TILE, lanes - lane); i++) {
+/** Adds a chunk's products to the sums: a tile of 8 × 8 for every pair of vectors and panel of outputs. */
+function multiplyChunk(p: WeightGradParams, work: Work, pixels: u32): void {
+  let sums = work.sums;
+  for (let v: u32 = 0; v < work.vectorCount; v += 2) {
+    const next = min<u32>(v + 1, work.vectorCount - 1);
+    const b0 = work.packedX + changetype<Vector>(work.vectors + v * offsetof<Vector>()).image;
+    const b1 = work.packedX + changetype<Vector>(work.vectors + next * offsetof<Vector>()).image;
+    for (let panel: u32 = 0; panel < work.panels; panel++, sums += 256) {
+      const a = work.dyPanels + panel * p.panelBytes;
+      multiplyTile(pixels, a, work.offsets, b0, b1, sums, sums + 16, 32, sums, sums + 16, 32);
+    }
+  }
+}
+
+/** Moves the sums to their places in the (outputs, channels·taps) matrix of the part and group. */
+function writeSums(p: WeightGradParams, work: Work): void {
+  const taps = p.kernelHeight * p.kernelWidth;
+  const pitch = p.channels * taps * 4;
+  const matrix = (work.split * p.parts + work.part) * p.groups + work.group;
+  const out = p.out + (matrix * p.lanes + work.lane) * pitch + work.channel * taps * 4;
+  let sums = work.sums;
+  for (let v: u32 = 0; v < work.vectorCount; v += 2) {
+    for (let lane: u32 = 0; lane < work.lanes; lane += TILE, sums += 256) {
+      for (let half: u32 = 0; half < min<u32>(2, work.vectorCount - v); half++) {
+        const vector = changetype<Vector>(work.vectors + (v + half) * offsetof<Vector>());
+        for (let i: u32 = 0; i < min<u32>(TILE, work.lanes - lane); i++) {
           const row = out + (lane + i) * pitch + vector.out * 4;
           for (let j: u32 = 0; j < vector.count; j++) {
             store<f32>(row + j * vector.outStep * 4, load<f32>(sums + i * 32 + half * 16 + j * 4));
@@ -190,62 +243,23 @@ function writeSums(sums: usize, out: usize, pitch: u32, lanes: u32, vectors: usi
 export function weightGrad(at: usize, task: u32, thread: u32): void {
   const p = changetype<WeightGradParams>(at);
   const layout = changetype<ImageLayout>(at + offsetof<WeightGradParams>());
-  const laneBlock = task % p.laneBlocks;
-  task /= p.laneBlocks;
-  const channelBlock = task % p.channelBlocks;
-  task /= p.channelBlocks;
-  const group = task % p.groups;
-  task /= p.groups;
-  const part = task % p.parts;
-  const split = task / p.parts;
-  const lane = laneBlock * p.lanesPerBlock;
-  const channel = channelBlock * p.channelsPerBlock;
-  const lanes = min<u32>(p.lanesPerBlock, p.lanes - lane);
-  const channels = min<u32>(p.channelsPerBlock, p.channels - channel);
-  const panels = (lanes + TILE - 1) / TILE;
-
-  const offsets = p.scratch + thread * p.scratchBytes;
-  const vectors = offsets + p.offsetBytes;
-  const count = writeVectors(p, channels, layout.pitch, vectors);
-  const sums = (vectors + count * offsetof<Vector>() + 63) & ~63;
-  const dyPanels = sums + p.sumBytes;
-  const packedX = dyPanels + p.panelBytes * panels;
-  const pixelBytes: u32 = p.byTaps ? 4 : 16;
-  writeOffsets(p, layout.pitch, pixelBytes, p.planeBytes, offsets);
-  memory.fill(sums, 0, ((count + 1) / 2) * panels * 256);
-
-  const xPlane = layout.height * layout.width * 4;
-  const dyPlane = p.outHeight * p.outWidth * 4;
-  const splitEnd = min<u32>(p.rows, (split + 1) * p.rowsPerSplit);
-  const start = split * p.rowsPerSplit + part * p.rowsPerPart;
-  const end = min<u32>(splitEnd, start + p.rowsPerPart);
+  const work = prepare(p, layout, task, p.scratch + thread * p.scratchBytes);
+  const start = work.split * p.rowsPerSplit + work.part * p.rowsPerPart;
+  const end = min<u32>(min<u32>(p.rows, (work.split + 1) * p.rowsPerSplit), start + p.rowsPerPart);
   for (let row = start; row < end; ) {
     const image = row / p.outHeight;
     const i = row - image * p.outHeight;
     const isWhole = i == 0 && p.rowsPerChunk == p.outHeight && end - row >= p.outHeight;
     const images = isWhole ? min<u32>(p.imagesPerChunk, (end - row) / p.outHeight) : 1;
     const rows = isWhole ? p.outHeight : min<u32>(p.rowsPerChunk, min<u32>(p.outHeight - i, end - row));
-    const imagePixels = rows * p.outWidth;
-    row += images * rows;
-    for (let n: u32 = 0; n < images; n++) {
-      const dy = p.dy + (((image + n) * p.groups + group) * p.lanes + lane) * dyPlane + i * p.outWidth * 4;
-      for (let panel: u32 = 0; panel < panels; panel++) {
-        const to = dyPanels + panel * p.panelBytes + n * imagePixels * TILE * 4;
-        const from = dy + panel * TILE * dyPlane;
-        packPanel(from, to, min<u32>(TILE, lanes - panel * TILE), imagePixels, dyPlane, 4);
-      }
-      const x = p.x + (((image + n) * p.groups + group) * p.channels + channel) * xPlane;
-      packX(p, layout, x, channels, n, i * p.strideHeight, (rows - 1) * p.strideHeight + p.reach, packedX);
-    }
+    packDy(p, work, image, images, i, rows);
+    packX(p, layout, work, image, images, i, rows);
+    const pixels = images * rows * p.outWidth;
     // Pixels that only fill up the sum are zero in dy, and read pixel 0 of x: what is packed where they would be is stale.
-    const pixels = images * imagePixels;
-    for (let panel: u32 = 0; panel < panels; panel++) fillUp(dyPanels + panel * p.panelBytes, pixels);
-    memory.fill(offsets + pixels * 4, 0, (padded(pixels) - pixels) * 4);
-    multiplyChunk(padded(pixels), panels, p.panelBytes, vectors, count, dyPanels, packedX, offsets, sums);
-    if (pixels % STEP != 0) writeOffsets(p, layout.pitch, pixelBytes, p.planeBytes, offsets);
+    memory.fill(work.offsets + pixels * 4, 0, (padded(pixels) - pixels) * 4);
+    multiplyChunk(p, work, padded(pixels));
+    if (pixels % STEP != 0) writeOffsets(p, layout.pitch, work.offsets);
+    row += images * rows;
   }
-  const taps = p.kernelHeight * p.kernelWidth;
-  const pitch = p.channels * taps * 4;
-  const matrix = (split * p.parts + part) * p.groups + group;
-  writeSums(sums, p.out + (matrix * p.lanes + lane) * pitch + channel * taps * 4, pitch, lanes, vectors, count);
+  writeSums(p, work);
 }

@@ -9,7 +9,7 @@ export interface Options {
   readonly quick: boolean;
   readonly only: RegExp;
   readonly out: string | null;
-  /** As it was typed, for the record. */
+  /** What repeats the run, for the record. */
   readonly command: string;
 }
 
@@ -38,8 +38,20 @@ export function parseOptions(script: string, args: readonly string[]): Options {
     quick: values.quick,
     only: pattern(values.only),
     out: values.out ?? null,
-    command: ['npm run', script, ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+    command: commandOf(script, values),
   };
+}
+
+/** The command with what differs from the defaults, quoted for a shell. */
+function commandOf(script: string, values: ReturnType<typeof parse>): string {
+  const { device, threads, quick, only } = values;
+  const args = [
+    ...(device === FLAGS.device.default ? [] : [`--device ${device}`]),
+    ...(threads === undefined ? [] : [`--threads ${threads}`]),
+    ...(quick ? ['--quick'] : []),
+    ...(only === '' ? [] : [`--only '${only}'`]),
+  ];
+  return [`npm run ${script}`, ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
 }
 
 function parse(script: string, args: readonly string[]) {

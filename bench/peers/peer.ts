@@ -21,7 +21,7 @@ interface Process {
 }
 
 /** A repetition that takes longer than this is not worth waiting for seven of. */
-const PATIENCE_SECONDS = 20;
+const PATIENCE_SECONDS = 45;
 
 export class Peer implements Subject {
   readonly name: string;

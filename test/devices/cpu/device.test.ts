@@ -163,10 +163,11 @@ describe('memory', () => {
 
   test('grows to gigabytes, and holds them at their places', async () => {
     const device = await open();
-    const large = device.allocate('f32', 2 ** 28);
+    const length = 3 * 2 ** 28;
+    const large = device.allocate('f32', length);
     const x = device.allocate('f32', 1000);
     fillWith(device, x, 4);
-    const end = { buffer: large, offset: 2 ** 28 - 64, length: 64 };
+    const end = { buffer: large, offset: length - 64, length: 64 };
     device.launch({ kernel: fill, constants: {}, params: { count: 64, value: 8 }, buffers: { out: end } });
     const from = { ...end };
     device.launch({ kernel: accumulate, constants: {}, params: { count: 64 }, buffers: { x: from, out: whole(x) } });

@@ -41,34 +41,85 @@ function extent(start: i32, taps: i32, length: i32, padding: i32, countPadding: 
   return countPadding ? min<i32>(end, length + padding) - start : min<i32>(end, length) - max<i32>(start, 0);
 }
 
+/** One window, clipped at the edges of the plane; `h` and `w` are its first row and column, `out` the byte offset of its result. */
+function maxOfWindow(p: PoolParams, x: usize, h: i32, w: i32, out: usize): void {
+  const firstRow = firstTap(h, p.dilationHeight);
+  const endRow = endTap(h, p.dilationHeight, p.kernelHeight, p.inHeight);
+  const firstColumn = firstTap(w, p.dilationWidth);
+  const endColumn = endTap(w, p.dilationWidth, p.kernelWidth, p.inWidth);
+  let best = (h + firstRow * p.dilationHeight) * p.inWidth + w + firstColumn * p.dilationWidth;
+  let largest = load<f32>(x + best * 4);
+  for (let r = firstRow; r < endRow; r++) {
+    let place = (h + r * p.dilationHeight) * p.inWidth + w + firstColumn * p.dilationWidth;
+    for (let c = firstColumn; c < endColumn; c++, place += p.dilationWidth) {
+      const value = load<f32>(x + place * 4);
+      if (value > largest) {
+        largest = value;
+        best = place;
+      }
+    }
+  }
+  store<f32>(p.y + out, largest);
+  store<i32>(p.indices + out, best);
+}
+
+/** Every `step`-th of the floats from x on, step 1 or 2. */
+@inline
+function everyOther(x: usize, step: i32): v128 {
+  return step == 1 ? v128.load(x) : v128.shuffle<f32>(v128.load(x), v128.load(x, 16), 0, 2, 4, 6);
+}
+
+/** Four neighbouring windows that no left or right edge clips. `step` is strideWidth, 1 or 2. */
+@inline
+function maxOfFourWindows(p: PoolParams, x: usize, h: i32, w: i32, out: usize, step: i32): void {
+  const firstRow = firstTap(h, p.dilationHeight);
+  const rows = endTap(h, p.dilationHeight, p.kernelHeight, p.inHeight) - firstRow;
+  const columns = p.kernelWidth;
+  const columnStep = p.dilationWidth;
+  const rowStep = p.dilationHeight * p.inWidth - columns * columnStep;
+  let place = (h + firstRow * p.dilationHeight) * p.inWidth + w;
+  let places = i32x4.add(i32x4.splat(place), step == 1 ? i32x4(0, 1, 2, 3) : i32x4(0, 2, 4, 6));
+  let largest = everyOther(x + place * 4, step);
+  let best = places;
+  const nextColumn = i32x4.splat(columnStep);
+  const nextRow = i32x4.splat(rowStep);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) {
+      const value = everyOther(x + place * 4, step);
+      const isLarger = f32x4.gt(value, largest);
+      largest = v128.bitselect(value, largest, isLarger);
+      best = v128.bitselect(places, best, isLarger);
+      place += columnStep;
+      places = i32x4.add(places, nextColumn);
+    }
+    place += rowStep;
+    places = i32x4.add(places, nextRow);
+  }
+  v128.store(p.y + out, largest);
+  v128.store(p.indices + out, best);
+}
+
 export function maxPool(at: usize, task: u32): void {
   const p = changetype<PoolParams>(at);
   const last = min<u32>(p.planes, (task + 1) * p.planesPerTask);
+  // Windows first … end of a row lie between its left and right edges.
+  const first = (p.paddingWidth + p.strideWidth - 1) / p.strideWidth;
+  const room = p.inWidth + p.paddingWidth - (p.kernelWidth - 1) * p.dilationWidth - 1;
+  const end = p.strideWidth > 2 || room < 0 ? 0 : min<i32>(p.outWidth, room / p.strideWidth + 1);
   for (let plane = task * p.planesPerTask; plane < last; plane++) {
     const x = p.x + plane * p.inHeight * p.inWidth * 4;
-    let out = plane * p.outHeight * p.outWidth * 4;
     for (let i = 0; i < p.outHeight; i++) {
       const h = i * p.strideHeight - p.paddingHeight;
-      const firstRow = firstTap(h, p.dilationHeight);
-      const endRow = endTap(h, p.dilationHeight, p.kernelHeight, p.inHeight);
-      for (let j = 0; j < p.outWidth; j++, out += 4) {
+      let out = (plane * p.outHeight + i) * p.outWidth * 4;
+      for (let j = 0; j < p.outWidth; ) {
         const w = j * p.strideWidth - p.paddingWidth;
-        const firstColumn = firstTap(w, p.dilationWidth);
-        const endColumn = endTap(w, p.dilationWidth, p.kernelWidth, p.inWidth);
-        let best = (h + firstRow * p.dilationHeight) * p.inWidth + w + firstColumn * p.dilationWidth;
-        let largest = load<f32>(x + best * 4);
-        for (let r = firstRow; r < endRow; r++) {
-          let place = (h + r * p.dilationHeight) * p.inWidth + w + firstColumn * p.dilationWidth;
-          for (let c = firstColumn; c < endColumn; c++, place += p.dilationWidth) {
-            const value = load<f32>(x + place * 4);
-            if (value > largest) {
-              largest = value;
-              best = place;
-            }
-          }
-        }
-        store<f32>(p.y + out, largest);
-        store<i32>(p.indices + out, best);
+        const isInside = j >= first && j + 4 <= end;
+        if (!isInside) maxOfWindow(p, x, h, w, out);
+        else if (p.strideWidth == 1) maxOfFourWindows(p, x, h, w, out, 1);
+        else maxOfFourWindows(p, x, h, w, out, 2);
+        const done = isInside ? 4 : 1;
+        j += done;
+        out += done * 4;
       }
     }
   }

@@ -107,7 +107,8 @@ describe('fit', () => {
         if (step === 90) late = memory().storages;
       },
     });
-    expect(late).toBe(early);
+    // The numbers of up to three steps may be on their way at either look; eighty steps that leaked would show eightyfold.
+    expect(Math.abs(late - early)).toBeLessThanOrEqual(3);
   });
 
   it('names the step and the launch that made a loss infinite', async () => {

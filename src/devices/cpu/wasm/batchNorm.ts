@@ -1,7 +1,8 @@
 /**
  * Batch normalisation over x (batch, channels, spatial). A plane is the `spatial` elements of one image and channel.
  */
-import { sum, sumProducts, sumSquares } from './sums';
+import { addProducts, sum, sumSquares } from './sums';
+import { tileOf } from './tile';
 
 @unmanaged
 class StatsParams {
@@ -110,20 +111,20 @@ class GradParamsParams {
 }
 
 /** One channel a task. */
-export function batchNormGradParams(at: usize, channel: u32): void {
+export function batchNormGradParams(at: usize, channel: u32, thread: u32): void {
   const p = changetype<GradParamsParams>(at);
   const mean = load<f32>(p.mean + channel * 4);
   const deviation = Math.sqrt((load<f32>(p.variance + channel * 4) as f64) + (p.epsilon as f64));
   const planeBytes = p.spatial * 4;
   let offset = channel * planeBytes;
-  let gamma: f64 = 0;
-  let beta: f64 = 0;
+  const totals = tileOf(thread);
+  store<f64>(totals, 0);
+  store<f64>(totals, 0, 8);
   for (let n: u32 = 0; n < p.batch; n++, offset += p.channels * planeBytes) {
-    gamma += sumProducts(p.x + offset, p.dy + offset, p.spatial, mean);
-    beta += sum(p.dy + offset, p.spatial);
+    addProducts(p.x + offset, p.dy + offset, p.spatial, mean, totals);
   }
-  store<f32>(p.dGamma + channel * 4, (gamma / deviation) as f32);
-  store<f32>(p.dBeta + channel * 4, beta as f32);
+  store<f32>(p.dGamma + channel * 4, (load<f64>(totals) / deviation) as f32);
+  store<f32>(p.dBeta + channel * 4, load<f64>(totals, 8) as f32);
 }
 
 @unmanaged

@@ -57,7 +57,7 @@ export function execute(operation: u32, at: usize, task: u32, thread: u32): void
     case op.BATCH_NORM_STATS: batchNormStats(at, task); break;
     case op.BATCH_NORM_APPLY: batchNormApply(at, task); break;
     case op.BATCH_NORM_RUNNING: batchNormRunning(at); break;
-    case op.BATCH_NORM_GRAD_PARAMS: batchNormGradParams(at, task); break;
+    case op.BATCH_NORM_GRAD_PARAMS: batchNormGradParams(at, task, thread); break;
     case op.BATCH_NORM_GRAD_INPUT: batchNormGradInput(at, task); break;
     case op.MAX_POOL: maxPool(at, task); break;
     case op.MAX_POOL_GRAD: maxPoolGrad(at, task); break;

@@ -66,29 +66,47 @@ export function sumSquares(x: usize, count: u32, center: f32): f64 {
 }
 
 @inline
-function productStretch(x: usize, y: usize, count: u32, center: f32): f32 {
+function addProductStretch(x: usize, y: usize, count: u32, center: f32, totals: usize): void {
   const c = f32x4.splat(center);
   let s0 = f32x4.splat(0);
   let s1 = f32x4.splat(0);
   let s2 = f32x4.splat(0);
   let s3 = f32x4.splat(0);
+  let t0 = f32x4.splat(0);
+  let t1 = f32x4.splat(0);
+  let t2 = f32x4.splat(0);
+  let t3 = f32x4.splat(0);
   let end = x + ((count & ~15) << 2);
   for (; x < end; x += 64, y += 64) {
-    s0 = f32x4.add(s0, f32x4.mul(f32x4.sub(v128.load(x), c), v128.load(y)));
-    s1 = f32x4.add(s1, f32x4.mul(f32x4.sub(v128.load(x, 16), c), v128.load(y, 16)));
-    s2 = f32x4.add(s2, f32x4.mul(f32x4.sub(v128.load(x, 32), c), v128.load(y, 32)));
-    s3 = f32x4.add(s3, f32x4.mul(f32x4.sub(v128.load(x, 48), c), v128.load(y, 48)));
+    const y0 = v128.load(y);
+    const y1 = v128.load(y, 16);
+    const y2 = v128.load(y, 32);
+    const y3 = v128.load(y, 48);
+    s0 = f32x4.add(s0, f32x4.mul(f32x4.sub(v128.load(x), c), y0));
+    s1 = f32x4.add(s1, f32x4.mul(f32x4.sub(v128.load(x, 16), c), y1));
+    s2 = f32x4.add(s2, f32x4.mul(f32x4.sub(v128.load(x, 32), c), y2));
+    s3 = f32x4.add(s3, f32x4.mul(f32x4.sub(v128.load(x, 48), c), y3));
+    t0 = f32x4.add(t0, y0);
+    t1 = f32x4.add(t1, y1);
+    t2 = f32x4.add(t2, y2);
+    t3 = f32x4.add(t3, y3);
   }
-  let rest: f32 = 0;
-  for (end = x + ((count & 15) << 2); x < end; x += 4, y += 4) rest += (load<f32>(x) - center) * load<f32>(y);
-  return sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3))) + rest;
+  let products: f32 = 0;
+  let sums: f32 = 0;
+  for (end = x + ((count & 15) << 2); x < end; x += 4, y += 4) {
+    products += (load<f32>(x) - center) * load<f32>(y);
+    sums += load<f32>(y);
+  }
+  products += sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  sums += sumLanes(f32x4.add(f32x4.add(t0, t1), f32x4.add(t2, t3)));
+  store<f64>(totals, load<f64>(totals) + (products as f64));
+  store<f64>(totals, load<f64>(totals, 8) + (sums as f64), 8);
 }
 
-/** Σ (x[i] − center)·y[i] */
-export function sumProducts(x: usize, y: usize, count: u32, center: f32): f64 {
-  let total: f64 = 0;
+/** Adds Σ (x[i] − center)·y[i] to the float64 at `totals`, and Σ y[i] to the one after it. */
+export function addProducts(x: usize, y: usize, count: u32, center: f32, totals: usize): void {
   for (; count > STRETCH; count -= STRETCH, x += STRETCH * 4, y += STRETCH * 4) {
-    total += productStretch(x, y, STRETCH, center) as f64;
+    addProductStretch(x, y, STRETCH, center, totals);
   }
-  return total + (productStretch(x, y, count, center) as f64);
+  addProductStretch(x, y, count, center, totals);
 }

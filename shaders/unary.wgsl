@@ -25,11 +25,10 @@ const COS = 10u;
 const TANH = 11u;
 const SIGMOID = 12u;
 const RELU = 13u;
-const POSITIVE = 14u;
-const AFFINE = 15u;
-const POWER = 16u;
-const CLAMP = 17u;
-const IN_RANGE = 18u;
+const AFFINE = 14u;
+const POWER = 15u;
+const CLAMP = 16u;
+const IN_RANGE = 17u;
 
 struct Params {
   count: u32,
@@ -115,7 +114,6 @@ fn apply(value: f32) -> f32 {
     case TANH: { return boundedTanh(value); }
     case SIGMOID: { return sigmoid(value); }
     case RELU: { return select(value, 0.0, isNegative(value)); }
-    case POSITIVE: { return select(0.0, 1.0, value > 0.0); }
     case AFFINE: { return params.alpha * value + params.beta; }
     case POWER: { return power(value, params.alpha); }
     case CLAMP: { return clampOrNan(value); }

@@ -77,6 +77,12 @@ async function seeds(): Promise<void> {
     process.stdout.write(`${method.method} at ${method.learningRate}: ${percent(mean)} ± ${percent(deviation)}\n`);
     results.push({ ...method, mean, deviation, runs });
   }
+  const [free, held] = results.map(({ runs }) => runs.map(({ test }) => test.top1));
+  const gain = meanAndDeviation(held!.map((accuracy, i) => accuracy - free![i]!));
+  const t = gain.mean / (gain.deviation / Math.sqrt(SEEDS.length));
+  process.stdout.write(
+    `gain per seed: ${percent(gain.mean)} ± ${percent(gain.deviation)}, paired t = ${t.toFixed(2)} (${SEEDS.length - 1} degrees of freedom)\n`,
+  );
   const out = join(ROOT, 'docs', 'results');
   mkdirSync(out, { recursive: true });
   const facts = { date: new Date().toISOString().slice(0, 10), command: 'npm run main-job -- seeds', results };

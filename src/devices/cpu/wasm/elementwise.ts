@@ -28,10 +28,9 @@ function unaryValue(operator: u32, x: v128, alpha: v128, beta: v128): v128 {
   if (operator == 11) return tanh4(x);
   if (operator == 12) return sigmoid4(x);
   if (operator == 13) return f32x4.max(x, zero);
-  if (operator == 14) return ones(f32x4.gt(x, zero));
-  if (operator == 15) return f32x4.add(f32x4.mul(alpha, x), beta);
-  if (operator == 16) return power4(x, alpha);
-  if (operator == 17) return v128.bitselect(alpha, f32x4.min(x, beta), f32x4.lt(x, alpha));
+  if (operator == 14) return f32x4.add(f32x4.mul(alpha, x), beta);
+  if (operator == 15) return power4(x, alpha);
+  if (operator == 16) return v128.bitselect(alpha, f32x4.min(x, beta), f32x4.lt(x, alpha));
   return ones(v128.and(f32x4.ge(x, alpha), f32x4.le(x, beta)));
 }
 
@@ -88,7 +87,6 @@ export function unary(at: usize, task: u32): void {
     case 15: mapUnary(15, x, out, count, alpha, beta); break;
     case 16: mapUnary(16, x, out, count, alpha, beta); break;
     case 17: mapUnary(17, x, out, count, alpha, beta); break;
-    case 18: mapUnary(18, x, out, count, alpha, beta); break;
   }
 }
 

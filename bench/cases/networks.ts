@@ -51,7 +51,7 @@ export function trainingCase(network: string, batch: number, side: number, radiu
       const ball = radius === undefined ? null : marsBall(model, { extractor: radius, classifier: radius });
       const optimizer = ball ? chain(sgd, project(ball)) : sgd;
       const data = randomBatch(batch, side, classesOf(model));
-      const parts = { model, optimizer, labelSmoothing: 0, constraint: ball };
+      const parts = { model, optimizer, labelSmoothing: 0, constraint: ball, penalties: [] };
       return () => trainStep(parts, data, LEARNING_RATE).dispose();
     },
   };

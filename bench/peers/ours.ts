@@ -126,7 +126,7 @@ type TrainingBatch = ReturnType<typeof randomBatch>;
 function trainer(device: Device) {
   const model = createModel('resnet20', { device, classes: CLASSES });
   const optimizer = new SGD(model.parameters(), { learningRate: LEARNING_RATE, momentum: MOMENTUM });
-  const parts = { model, optimizer, labelSmoothing: 0, constraint: null };
+  const parts = { model, optimizer, labelSmoothing: 0, constraint: null, penalties: [] };
   return { model, step: (data: TrainingBatch) => trainStep(parts, data, LEARNING_RATE) };
 }
 

@@ -23,13 +23,23 @@ export interface Optimizer {
   loadStateDict(state: OptimizerState): void;
 }
 
+/** What a link needs for a run to go on with the same bytes, by name. */
+export type LinkState = ReadonlyMap<string, NumericArray>;
+
 /** Something done to the parameters after every update. Enqueues only. */
 export interface UpdateLink {
+  /** Before the update: the place to remember weights as they are. */
+  prepare?(): void;
+  /** After the update; the gradients are still those that it used. */
   apply(): void;
+  /** Of a link that remembers something from step to step. */
+  stateDict?(): Promise<LinkState>;
+  loadStateDict?(state: LinkState): void;
 }
 
-/** An optimiser whose every step is followed by the links, in order. */
+/** An optimiser whose every step is followed by the links, in order. Their states are kept with the optimiser's. */
 export function chain(optimizer: Optimizer, ...links: UpdateLink[]): Optimizer {
+  const prefixOf = (i: number) => `link.${i}.`;
   return {
     get learningRate() {
       return optimizer.learningRate;
@@ -38,12 +48,26 @@ export function chain(optimizer: Optimizer, ...links: UpdateLink[]): Optimizer {
       optimizer.learningRate = value;
     },
     step() {
+      for (const link of links) link.prepare?.();
       optimizer.step();
       for (const link of links) link.apply();
     },
     zeroGrad: () => optimizer.zeroGrad(),
-    stateDict: () => optimizer.stateDict(),
-    loadStateDict: (state) => optimizer.loadStateDict(state),
+    async stateDict() {
+      const { step, arrays } = await optimizer.stateDict();
+      const all = new Map(arrays);
+      for (const [i, link] of links.entries()) {
+        for (const [name, values] of (await link.stateDict?.()) ?? []) all.set(prefixOf(i) + name, values);
+      }
+      return { step, arrays: all };
+    },
+    loadStateDict(state) {
+      optimizer.loadStateDict(state);
+      for (const [i, link] of links.entries()) {
+        const own = [...state.arrays].filter(([name]) => name.startsWith(prefixOf(i)));
+        link.loadStateDict?.(new Map(own.map(([name, values]) => [name.slice(prefixOf(i).length), values])));
+      }
+    },
   };
 }
 

@@ -24,9 +24,11 @@ export interface EpochTotals {
   readonly correct: number;
   /** Largest distance/radius after any step of the epoch; null without a constraint. */
   readonly worstRatio: number | null;
+  /** Sum over the images of the penalties; null without any. */
+  readonly penalty: number | null;
 }
 
-export const NO_TOTALS: EpochTotals = { images: 0, loss: 0, correct: 0, worstRatio: null };
+export const NO_TOTALS: EpochTotals = { images: 0, loss: 0, correct: 0, worstRatio: null, penalty: null };
 
 export interface Checkpoint {
   readonly position: Position;

@@ -1,5 +1,5 @@
 /**
- * The training loop. The host enqueues a step and goes on to the next; the three numbers that a step leaves behind are read a
+ * The training loop. The host enqueues a step and goes on to the next; the few numbers that a step leaves behind are read a
  * step late, which also keeps the host from running far ahead of the device.
  */
 
@@ -7,6 +7,7 @@ import type { Batch } from '../data/loader.ts';
 import type { NumericArray } from '../devices/device.ts';
 import type { Module } from '../nn/index.ts';
 import type { Optimizer, Schedule } from '../optim/index.ts';
+import type { Penalty } from '../regularizers/index.ts';
 import {
   type Checkpoint,
   captureCheckpoint,
@@ -42,8 +43,10 @@ export interface EpochRecord {
   /** Steps done since the run began. */
   readonly step: number;
   readonly images: number;
-  /** Mean over the epoch's images of the loss before each update, in nats. */
+  /** Mean over the epoch's images of the cross-entropy before each update, in nats; without the penalties. */
   readonly loss: number;
+  /** Mean over the epoch's images of the sum of the penalties; null without any. */
+  readonly penalty: number | null;
   readonly accuracy: number;
   /** Of the epoch's last step. */
   readonly learningRate: number;
@@ -61,6 +64,8 @@ export interface FitOptions {
   readonly labelSmoothing?: number;
   /** What the optimiser's projection keeps; measured after every step. */
   readonly constraint?: Constraint | null;
+  /** Added to the loss of every step. */
+  readonly penalties?: readonly Penalty[];
   /** Go on from here; model and optimiser are made as for the beginning. */
   readonly resume?: Checkpoint;
   /** Stops after the step in work; the result then holds a checkpoint. */
@@ -136,9 +141,9 @@ class Run {
   private saved: Checkpoint | null = null;
 
   constructor(options: FitOptions) {
-    const { model, optimizer, labelSmoothing = 0, constraint = null, resume } = options;
+    const { model, optimizer, labelSmoothing = 0, constraint = null, penalties = [], resume } = options;
     this.options = options;
-    this.parts = { model, optimizer, labelSmoothing, constraint };
+    this.parts = { model, optimizer, labelSmoothing, constraint, penalties };
     if (resume) restoreCheckpoint(resume, model, optimizer);
     this.position = resume?.position ?? { epoch: 0, batch: 0, step: 0 };
     this.totals = resume?.totals ?? NO_TOTALS;
@@ -187,14 +192,16 @@ class Run {
   /** Waits for the oldest enqueued step and adds its numbers to the epoch's. */
   private async settle(): Promise<void> {
     const { position, batch, learningRate, metrics } = this.pending.shift()!;
-    const { loss, correct, worstRatio } = await metrics;
-    if (!Number.isFinite(loss)) throw await this.explain(loss, position);
+    const { loss, correct, worstRatio, penalty } = await metrics;
+    const total = loss + (penalty ?? 0);
+    if (!Number.isFinite(total)) throw await this.explain(total, position);
     const images = batch.labels.length;
     this.totals = {
       images: this.totals.images + images,
       loss: this.totals.loss + images * loss,
       correct: this.totals.correct + correct,
       worstRatio: worstRatio === null ? null : Math.max(this.totals.worstRatio ?? 0, worstRatio),
+      penalty: penalty === null ? null : (this.totals.penalty ?? 0) + images * penalty,
     };
     const { step, epoch } = position;
     this.options.onStep?.({
@@ -206,11 +213,12 @@ class Run {
       loss,
       correct,
       worstRatio,
+      penalty,
     });
   }
 
   private async closeEpoch(): Promise<void> {
-    const { images, loss, correct, worstRatio } = this.totals;
+    const { images, loss, correct, worstRatio, penalty } = this.totals;
     const { epoch, step } = this.position;
     const record: EpochRecord = {
       type: 'epoch',
@@ -218,6 +226,7 @@ class Run {
       step,
       images,
       loss: loss / images,
+      penalty: penalty === null ? null : penalty / images,
       accuracy: correct / images,
       learningRate: this.options.optimizer.learningRate,
       worstRatio,

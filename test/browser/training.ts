@@ -48,7 +48,11 @@ export async function train(choice: DeviceChoice, threads?: number): Promise<Tra
   const losses: number[] = [];
   const worstRatios: number[] = [];
   for (let step = 0; step < STEPS; step++) {
-    const metrics = trainStep({ model, optimizer, labelSmoothing: 0, constraint }, makeBatch(random), 0.05);
+    const metrics = trainStep(
+      { model, optimizer, labelSmoothing: 0, constraint, penalties: [] },
+      makeBatch(random),
+      0.05,
+    );
     const [loss, , worstRatio] = await metrics.data();
     metrics.dispose();
     losses.push(loss!);

@@ -9,7 +9,7 @@ import '../../src/ops/methods.ts';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { MAIN_JOB, MAIN_JOB_METHODS } from '../../src/cli/mainJob.ts';
+import { MAIN_JOB_METHODS, mainJob } from '../../src/cli/mainJob.ts';
 import { Output } from '../../src/cli/output.ts';
 import type { RunConfig } from '../../src/cli/runFolder.ts';
 import type { TrainingSettings } from '../../src/cli/settings.ts';
@@ -45,20 +45,18 @@ function logOf(folder: string): Record[] {
 }
 
 async function grid(): Promise<void> {
-  const { epochs } = MAIN_JOB;
   for (const method of MAIN_JOB_METHODS) {
     for (const learningRate of RATES) {
       const accuracies: number[] = [];
       for (const seed of GRID_SEEDS) {
-        const settings = { ...MAIN_JOB, ...method, learningRate, seed, validation: VALIDATION, evaluateEvery: epochs };
-        const folder = await run(settings, `grid/${method.method}-${learningRate}-${seed}`);
+        const job = mainJob(method, seed, learningRate);
+        const settings = { ...job, validation: VALIDATION, evaluateEvery: job.epochs };
+        const folder = await run(settings, `grid/${method}-${learningRate}-${seed}`);
         const last = logOf(folder).findLast(({ type }) => type === 'epoch');
         accuracies.push(last!.validation!.top1);
       }
       const { mean } = meanAndDeviation(accuracies);
-      process.stdout.write(
-        `${method.method} ${learningRate} ${accuracies.map(percent).join(' ')} mean ${percent(mean)}\n`,
-      );
+      process.stdout.write(`${method} ${learningRate} ${accuracies.map(percent).join(' ')} mean ${percent(mean)}\n`);
     }
   }
 }
@@ -68,14 +66,17 @@ async function seeds(): Promise<void> {
   for (const method of MAIN_JOB_METHODS) {
     const runs = [];
     for (const seed of SEEDS) {
-      const folder = await run({ ...MAIN_JOB, ...method, seed }, `seeds/${method.method}-${seed}`);
+      const folder = await run(mainJob(method, seed), `seeds/${method}-${seed}`);
       const { steps, trainAccuracy, test, worstRatio } = logOf(folder).at(-1) as unknown as TrainingSummary;
       const distances = JSON.parse(readFileSync(join(folder, 'distances.json'), 'utf8')) as LayerDistance[];
       runs.push({ seed, steps, trainAccuracy, test, worstRatio, distances });
     }
     const { mean, deviation } = meanAndDeviation(runs.map(({ test }) => test.top1));
-    process.stdout.write(`${method.method} at ${method.learningRate}: ${percent(mean)} ± ${percent(deviation)}\n`);
-    results.push({ ...method, mean, deviation, runs });
+    const { optimizer, regularization } = mainJob(method, 0);
+    const { learningRate } = optimizer;
+    const { extractor: radiusExtractor, classifier: radiusClassifier } = regularization;
+    process.stdout.write(`${method} at ${learningRate}: ${percent(mean)} ± ${percent(deviation)}\n`);
+    results.push({ method, learningRate, radiusExtractor, radiusClassifier, mean, deviation, runs });
   }
   const [free, held] = results.map(({ runs }) => runs.map(({ test }) => test.top1));
   const gain = meanAndDeviation(held!.map((accuracy, i) => accuracy - free![i]!));

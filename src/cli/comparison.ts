@@ -6,8 +6,8 @@ import type { TrainingResult } from './trainingRun.ts';
 export function describeComparison(free: TrainingResult, held: TrainingResult): string {
   const { dataset } = free.config.inputs;
   const accuracies = [free, held].map(({ config: { settings }, summary }) => [
-    settings.method,
-    String(settings.learningRate),
+    settings.regularization.method,
+    String(settings.optimizer.learningRate),
     formatPercent(summary.trainAccuracy),
     formatPercent(summary.test.top1),
     summary.test.loss.toFixed(4),

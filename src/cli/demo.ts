@@ -6,12 +6,11 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { describeComparison } from './comparison.ts';
 import type { Context } from './context.ts';
-import { MAIN_JOB, MAIN_JOB_METHODS } from './mainJob.ts';
+import { MAIN_JOB_EPOCHS, MAIN_JOB_METHODS, type MainJobMethod, mainJob } from './mainJob.ts';
 import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOptions } from './options.ts';
 import { Output } from './output.ts';
 import { wholeNumber } from './parse.ts';
 import { freePath } from './runFolder.ts';
-import type { Method } from './settings.ts';
 import { startRun, type TrainingResult } from './trainingRun.ts';
 
 interface DemoOptions extends OutputOptions, DeviceOptions {
@@ -31,7 +30,7 @@ export function demoCommand(context: Context): Command {
       'fine-tune a ResNet-20 on five new classes with noisy labels, free and within a MARS ball, and compare',
     )
     .addHelpText('after', EXAMPLES)
-    .addOption(new Option('--epochs <n>', 'of both runs').argParser(wholeNumber(1)).default(MAIN_JOB.epochs))
+    .addOption(new Option('--epochs <n>', 'of both runs').argParser(wholeNumber(1)).default(MAIN_JOB_EPOCHS))
     .addOption(new Option('--seed <n>', 'of both runs').argParser(wholeNumber(0)).default(0))
     .option('--out <folder>', 'where the two run folders go (default: a new one, runs/demo)');
   addDeviceOptions(command);
@@ -54,13 +53,13 @@ async function runBoth(options: DemoOptions, output: Output, signal: AbortSignal
   const { seed, epochs, threads } = options;
   const device = { device: options.device, ...(threads !== undefined && { threads }) };
   const results: TrainingResult[] = [];
-  for (const own of MAIN_JOB_METHODS) {
-    output.message(`\n${titleOf(own.method)}`);
-    const settings = { ...MAIN_JOB, ...own, seed, epochs };
-    results.push(await startRun({ settings, device, out: join(out, own.method), output, signal }));
+  for (const method of MAIN_JOB_METHODS) {
+    output.message(`\n${titleOf(method)}`);
+    const settings = { ...mainJob(method, seed), epochs };
+    results.push(await startRun({ settings, device, out: join(out, method), output, signal }));
   }
   return results;
 }
 
-const titleOf = (method: Method): string =>
+const titleOf = (method: MainJobMethod): string =>
   method === 'none' ? 'none: all weights are free' : 'mars-pgm: projected onto the MARS ball after every step';

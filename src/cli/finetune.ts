@@ -1,21 +1,38 @@
-/** `marsgrad finetune`: pre-trained weights on new classes, free or held within a MARS ball. */
-import { Command } from 'commander';
+/** `marsgrad finetune`: pre-trained weights on new classes, by any of the paper's methods and those that it is compared with. */
+import { Command, Option } from 'commander';
+import { modelNames } from '../nn/index.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
+import { addMethodOptions, type MethodOptions, regularizationOf } from './methodOptions.ts';
 import { networkNameOf } from './model.ts';
 import {
   addDataOptions,
   addDeviceOptions,
-  addMethodOptions,
   addOutputOptions,
   addTrainingOptions,
-  type FinetuneOptions,
-  networkOption,
+  option,
   type TrainingDefaults,
+  type TrainingOptions,
 } from './options.ts';
+import { choice, number, wholeNumber } from './parse.ts';
+import { withPreset } from './presets.ts';
 import { runOrResume, trainingSettings } from './request.ts';
-import type { TrainingSettings } from './settings.ts';
+import { HEADS, type HeadKind, PRESETS, type Preset, type TrainingSettings } from './settings.ts';
 import { readWeightsFile } from './weights.ts';
+
+export interface FinetuneOptions extends TrainingOptions, MethodOptions {
+  readonly preset: Preset;
+  readonly weights?: string;
+  readonly head: HeadKind;
+  readonly randomInit: boolean;
+  readonly test: boolean;
+  readonly quiet: boolean;
+  readonly normHist: boolean;
+  readonly trainFrac?: number;
+  readonly lrInit?: number;
+  readonly lrDropFreq?: number;
+  readonly lrDropRate?: number;
+}
 
 const DEFAULTS: TrainingDefaults = {
   epochs: 30,
@@ -31,50 +48,92 @@ const EXAMPLES = `
 Examples:
   marsgrad finetune --network resnet20 --weights resnet20.th --dataset photos/ --method mars-pgm --radius-extractor 1 --radius-classifier 3
   marsgrad finetune --weights runs/source/weights.safetensors --dataset cifar10 --classes dog,frog --train-per-class 100 --json
+  marsgrad finetune --weights resnet101.pth --network resnet101 --dataset flowers/ --preset authors --reg-extractor 6.58 --reg-classifier 7.61 --test --quiet
+  marsgrad finetune --weights resnet20.th --network resnet20 --dataset photos/ --method l2-sp --reg-extractor 0.01 --reg-classifier 0.01
   marsgrad finetune --resume runs/finetune-resnet20-photos-mars-pgm
 
 A layer's MARS distance is its largest absolute row sum of (weights − pre-trained weights); the classifier's is measured from zero.
-After every step each row outside its radius is scaled back onto it (Gouk, Hospedales and Pontil, ICLR 2021).`;
+After every step each row outside its radius is scaled back onto it (Gouk, Hospedales and Pontil, ICLR 2021).
+Every method, with its equation and what differs from the authors' code: docs/method.md.`;
 
 export function finetuneCommand(context: Context): Command {
   const command = new Command('finetune')
     .description('fine-tune pre-trained weights on new classes')
     .addHelpText('after', EXAMPLES);
   command
-    .addOption(networkOption())
-    .option('--weights <file>', "safetensors, or PyTorch's .pth, .pt, .th; nothing in them is executed");
+    .addOption(
+      option(
+        '--preset <name>',
+        "modern, or authors: the paper's own settings (docs/method.md)",
+        choice(PRESETS),
+      ).default(PRESETS[0]),
+    )
+    .addOption(option('--network <name>', `one of ${modelNames().join(', ')}`, networkName))
+    .option('--weights <file>', "safetensors, or PyTorch's .pth, .pt, .th; nothing in them is executed")
+    .addOption(option('--head <kind>', HEADS.join(', '), choice(HEADS)).default(HEADS[0]));
   addMethodOptions(command);
   addDataOptions(command);
   addTrainingOptions(command, DEFAULTS);
+  addAuthorsOptions(command);
   addDeviceOptions(command);
   addOutputOptions(command);
-  return command.action(async (options: FinetuneOptions) => {
+  return command.action(async (given: FinetuneOptions) => {
+    const options = withAuthorsNames(withPreset(command, given));
     await runOrResume(command, options, context, () => finetuneSettings(options));
   });
 }
 
-async function finetuneSettings(options: FinetuneOptions): Promise<TrainingSettings> {
-  const { weights, method, radiusExtractor, radiusClassifier } = options;
-  if (weights === undefined) throw new UsageError('finetune needs --weights: the file to begin from.');
-  const hasRadius = radiusExtractor !== undefined || radiusClassifier !== undefined;
-  if (method === 'none' && hasRadius)
-    throw new UsageError('A radius means something with --method mars-pgm only; add it.');
-  if (method === 'mars-pgm' && (radiusExtractor === undefined || radiusClassifier === undefined)) {
-    throw new UsageError(
-      '--method mars-pgm needs --radius-extractor and --radius-classifier. As a start: 1 and 3 for a ResNet-20, 7 and 20 for a ResNet-101.',
-    );
-  }
-  const network = networkNameOf(options.network, await readWeightsFile(weights), 'finetune');
-  const settings = trainingSettings('finetune', network, options);
+const enb0 = 'efficientnet_b0';
+const networkName = (text: string): string => choice(modelNames())(text === 'enb0' ? enb0 : text);
+
+function addAuthorsOptions(command: Command): void {
+  const options = [
+    option('--lr-init <rate>', 'is --lr', number(0)),
+    option('--lr-drop-freq <epochs>', 'is --schedule step --lr-decay-every', wholeNumber(1)),
+    option('--lr-drop-rate <f>', 'is --schedule step --lr-decay-factor', number(0, 1)),
+    option('--train-frac <f>', 'is --train-fraction', number(0, 1)),
+    new Option('--random-init', 'random weights instead of --weights; distances are measured from them').default(false),
+    new Option('--test', 'train on the validation images too, and test at the end').default(false),
+    new Option(
+      '--quiet',
+      'one line of CSV: network,method,norm,reg_extractor,reg_classifier,loss,acc,val_loss,val_acc',
+    ).default(false),
+    new Option('--norm-hist', 'in the end, MARS and Frobenius distance of every layer').default(false),
+  ];
+  for (const one of options) command.addOption(one.helpGroup("The authors' names:"));
+}
+
+/** The authors' names for what has a name of ours. */
+function withAuthorsNames(options: FinetuneOptions): FinetuneOptions {
+  const { lrInit, lrDropFreq, lrDropRate, trainFrac } = options;
+  const drops = lrDropFreq !== undefined || lrDropRate !== undefined;
   return {
-    ...settings,
-    weights,
-    method,
-    radiusExtractor: bounded(radiusExtractor),
-    radiusClassifier: bounded(radiusClassifier),
+    ...options,
+    ...(lrInit !== undefined && { lr: lrInit }),
+    ...(drops && { schedule: 'step' }),
+    ...(lrDropFreq !== undefined && { lrDecayEvery: lrDropFreq }),
+    ...(lrDropRate !== undefined && { lrDecayFactor: lrDropRate }),
+    ...(trainFrac !== undefined && { trainFraction: trainFrac }),
   };
 }
 
-/** Infinity has no place in JSON. */
-const bounded = (radius: number | undefined): number | null =>
-  radius === undefined || radius === Number.POSITIVE_INFINITY ? null : radius;
+async function finetuneSettings(options: FinetuneOptions): Promise<TrainingSettings> {
+  const { weights, preset, randomInit, epochs } = options;
+  if (weights === undefined && !randomInit)
+    throw new UsageError('finetune needs --weights: the file to begin from (or --random-init).');
+  if (weights !== undefined && randomInit) throw new UsageError('--weights or --random-init: leave one of them out.');
+  const file = weights === undefined ? null : await readWeightsFile(weights);
+  const network = networkNameOf(options.network, file, 'finetune');
+  const regularization = regularizationOf(options, preset, epochs);
+  const settings = trainingSettings('finetune', network, options);
+  return {
+    ...settings,
+    preset,
+    head: options.head,
+    weights: weights ?? null,
+    regularization,
+    trainOnValidation: options.test,
+    evaluateOn: preset === 'authors' && !options.test ? 'val' : 'test',
+    optimizer: { ...settings.optimizer, ...(preset === 'authors' && { semantics: 'keras', epsilon: 1e-7 }) },
+  };
+}

@@ -2,8 +2,15 @@
 import { type Command, Option } from 'commander';
 import { DEVICE_CHOICES, type DeviceChoice } from '../devices/choose.ts';
 import { modelNames } from '../nn/index.ts';
-import { choice, list, number, radius, rgb, wholeNumber } from './parse.ts';
-import { AUGMENTATIONS, type Augmentation, METHODS, type Method, SCHEDULES, type ScheduleName } from './settings.ts';
+import { choice, list, number, pair, rgb, wholeNumber } from './parse.ts';
+import {
+  AUGMENTATIONS,
+  type Augmentation,
+  OPTIMIZERS,
+  type OptimizerName,
+  SCHEDULES,
+  type ScheduleName,
+} from './settings.ts';
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -22,16 +29,26 @@ export interface DataOptions {
 export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptions {
   readonly network?: string;
   readonly trainPerClass?: number;
+  readonly trainFraction?: number;
   readonly labelNoise: number;
   readonly validation?: number;
   readonly augment: Augmentation;
+  readonly randAugment?: [number, number];
+  readonly mixup: number;
+  readonly cutmix: number;
   readonly epochs: number;
   readonly batchSize: number;
-  readonly optimizer: 'sgd';
+  readonly accumulate: number;
+  readonly optimizer: OptimizerName;
+  readonly amsgrad: boolean;
   readonly lr: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
+  readonly lrHeadScale: number;
+  readonly layerDecay: number;
+  readonly clipGradNorm?: number;
+  readonly ema?: number;
   readonly schedule: ScheduleName;
   readonly lrFinal: number;
   readonly lrDecayEvery: number;
@@ -42,17 +59,12 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly evaluateEvery: number;
   readonly logEvery: number;
   readonly dropLast: boolean;
+  readonly gradNorm: boolean;
   readonly out?: string;
   readonly resume?: string;
 }
-export interface FinetuneOptions extends TrainingOptions {
-  readonly weights?: string;
-  readonly method: Method;
-  readonly radiusExtractor?: number;
-  readonly radiusClassifier?: number;
-}
 
-const option = <T>(flags: string, description: string, parser: (text: string) => T): Option =>
+export const option = <T>(flags: string, description: string, parser: (text: string) => T): Option =>
   new Option(flags, description).argParser(parser);
 
 export const networkOption = (): Option =>
@@ -99,29 +111,11 @@ export interface TrainingDefaults {
 }
 
 export function addTrainingOptions(command: Command, defaults: TrainingDefaults): Command {
-  const share = number(0, 1);
   addSelectionOptions(command);
+  addAugmentationOptions(command, defaults);
+  addOptimizerOptions(command, defaults);
+  addScheduleOptions(command, defaults);
   return command
-    .addOption(
-      option(
-        '--augment <kind>',
-        `${AUGMENTATIONS.join(', ')}; the crop is random after a border of 1/8`,
-        choice(AUGMENTATIONS),
-      ).default(defaults.augment),
-    )
-    .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)).default(defaults.epochs))
-    .addOption(option('--batch-size <n>', 'images per step', wholeNumber(1)).default(defaults.batchSize))
-    .addOption(option('--optimizer <name>', 'sgd', choice(['sgd'])).default('sgd'))
-    .addOption(option('--lr <rate>', 'learning rate (the peak of the schedule)', number(0)).default(defaults.lr))
-    .addOption(option('--momentum <m>', 'of SGD', share).default(0.9))
-    .addOption(new Option('--nesterov', "Nesterov's momentum").default(defaults.nesterov))
-    .addOption(new Option('--no-nesterov', 'plain momentum'))
-    .addOption(option('--weight-decay <l>', 'λ of λ/2·‖w‖²', number(0)).default(defaults.weightDecay))
-    .addOption(option('--schedule <name>', SCHEDULES.join(', '), choice(SCHEDULES)).default(defaults.schedule))
-    .addOption(option('--lr-final <rate>', 'where the cosine ends', number(0)).default(0))
-    .addOption(option('--lr-decay-every <epochs>', 'of the step schedule', wholeNumber(1)).default(20))
-    .addOption(option('--lr-decay-factor <f>', 'of the step schedule', share).default(0.5))
-    .addOption(option('--warmup <epochs>', 'linear rise before the schedule, in epochs', number(0)).default(0))
     .addOption(option('--label-smoothing <e>', 'ε of smoothed targets', share).default(0))
     .addOption(
       option('--evaluate-every <n>', 'epochs between looks at the validation images; 0: never', wholeNumber(0)).default(
@@ -131,11 +125,59 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
     .addOption(
       option('--log-every <n>', 'steps between two lines of the log; 0: epochs only', wholeNumber(0)).default(50),
     )
+    .option('--grad-norm', "log the L2 norm of the loss's gradient (mean over the steps of an epoch)", false)
+    .option('--out <run>', 'the run folder to make (default: a new one under runs/)')
+    .option('--resume <run>', 'go on with a stopped run, with its own settings');
+}
+
+const share = number(0, 1);
+
+function addAugmentationOptions(command: Command, defaults: TrainingDefaults): void {
+  command
+    .addOption(
+      option(
+        '--augment <kind>',
+        `${AUGMENTATIONS.join(', ')}; the crop is random after a border of 1/8`,
+        choice(AUGMENTATIONS),
+      ).default(defaults.augment),
+    )
+    .addOption(option('--rand-augment <n,m>', 'RandAugment: so many operations of this magnitude (0 … 30)', pair))
+    .addOption(option('--mixup <alpha>', 'mixed pairs of images, share drawn from Beta(α, α)', number(0)).default(0))
+    .addOption(option('--cutmix <alpha>', 'pasted rectangles, area drawn from Beta(α, α)', number(0)).default(0));
+}
+
+function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void {
+  command
+    .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)).default(defaults.epochs))
+    .addOption(option('--batch-size <n>', 'images per step', wholeNumber(1)).default(defaults.batchSize))
+    .addOption(
+      option('--accumulate <n>', 'batches per update; BatchNorm sees one at a time', wholeNumber(1)).default(1),
+    )
     .addOption(
       new Option('--drop-last', 'leave out the last training batch of an epoch where it is not full').default(false),
     )
-    .option('--out <run>', 'the run folder to make (default: a new one under runs/)')
-    .option('--resume <run>', 'go on with a stopped run, with its own settings');
+    .addOption(option('--optimizer <name>', OPTIMIZERS.join(', '), choice(OPTIMIZERS)).default('sgd'))
+    .addOption(new Option('--amsgrad', 'of adam and adamw').default(false))
+    .addOption(option('--lr <rate>', 'learning rate (the peak of the schedule)', number(0)).default(defaults.lr))
+    .addOption(option('--lr-head-scale <f>', "the classifier's learning rate over the others'", number(0)).default(1))
+    .addOption(option('--layer-decay <f>', "a block's learning rate over the next one's", number(0)).default(1))
+    .addOption(option('--momentum <m>', 'of sgd', share).default(0.9))
+    .addOption(new Option('--nesterov', "Nesterov's momentum").default(defaults.nesterov))
+    .addOption(new Option('--no-nesterov', 'plain momentum'))
+    .addOption(
+      option('--weight-decay <l>', 'λ of λ/2·‖w‖²; of adamw: decoupled', number(0)).default(defaults.weightDecay),
+    )
+    .addOption(option('--clip-grad-norm <n>', 'largest L2 norm of the gradient', number(0)))
+    .addOption(option('--ema <decay>', 'test and save a moving average of the weights', share));
+}
+
+function addScheduleOptions(command: Command, defaults: TrainingDefaults): void {
+  command
+    .addOption(option('--schedule <name>', SCHEDULES.join(', '), choice(SCHEDULES)).default(defaults.schedule))
+    .addOption(option('--lr-final <rate>', 'where the cosine ends', number(0)).default(0))
+    .addOption(option('--lr-decay-every <epochs>', 'of the step schedule', wholeNumber(1)).default(20))
+    .addOption(option('--lr-decay-factor <f>', 'of the step schedule', share).default(0.5))
+    .addOption(option('--warmup <epochs>', 'linear rise before the schedule, in epochs', number(0)).default(0));
 }
 
 function addSelectionOptions(command: Command): void {
@@ -143,12 +185,9 @@ function addSelectionOptions(command: Command): void {
     .addOption(
       option('--train-per-class <n>', 'so many training images of each class, drawn with the seed', wholeNumber(1)),
     )
-    .addOption(
-      option('--label-noise <f>', 'share of the training labels made wrong, in each class', number(0, 1)).default(0),
-    )
-    .addOption(
-      option('--validation <f>', 'share of the training images held out to look at while training', number(0, 1)),
-    )
+    .addOption(option('--train-fraction <f>', 'share of the training images that is used, drawn with the seed', share))
+    .addOption(option('--label-noise <f>', 'share of the training labels made wrong, in each class', share).default(0))
+    .addOption(option('--validation <f>', 'share of the training images held out to look at while training', share))
     .addOption(
       option(
         '--seed <n>',
@@ -156,17 +195,4 @@ function addSelectionOptions(command: Command): void {
         wholeNumber(0),
       ).default(0),
     );
-}
-
-export function addMethodOptions(command: Command): Command {
-  return command
-    .addOption(option('--method <name>', METHODS.join(', '), choice(METHODS)).default('none'))
-    .addOption(
-      option(
-        '--radius-extractor <r>',
-        "largest MARS distance of each layer from the pre-trained weights, or 'inf'",
-        radius,
-      ),
-    )
-    .addOption(option('--radius-classifier <r>', "largest MARS norm of the classifier, or 'inf'", radius));
 }

@@ -3,13 +3,14 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
+import { FREE } from './methodOptions.ts';
 import type { TrainingOptions } from './options.ts';
 import { Output } from './output.ts';
 import { freePath } from './runFolder.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { OptimizerSettings, TrainingSettings } from './settings.ts';
 import { describeSummary, resumeRun, startRun } from './trainingRun.ts';
 
-/** Settings without weights and projection, which `finetune` adds. */
+/** Settings of a training from random weights, to which `finetune` adds its own. */
 export function trainingSettings(
   command: TrainingSettings['command'],
   network: string,
@@ -19,27 +20,31 @@ export function trainingSettings(
     throw new UsageError(`${command} needs --dataset: cifar10, or a folder of class folders.`);
   return {
     command,
+    preset: 'modern',
     network,
+    head: 'pooled',
     weights: null,
     dataset: options.dataset,
     classes: options.classes ?? null,
     trainPerClass: options.trainPerClass ?? null,
+    trainFraction: options.trainFraction ?? null,
     labelNoise: options.labelNoise,
     validation: options.validation ?? null,
+    trainOnValidation: false,
+    evaluateOn: 'test',
     imageSize: options.imageSize ?? null,
     mean: options.mean ?? null,
     std: options.std ?? null,
-    augment: options.augment,
-    method: 'none',
-    radiusExtractor: null,
-    radiusClassifier: null,
+    augmentation: {
+      kind: options.augment,
+      randAugment: options.randAugment ?? null,
+      mixup: options.mixup,
+      cutmix: options.cutmix,
+    },
+    regularization: FREE,
     epochs: options.epochs,
     batchSize: options.batchSize,
-    optimizer: options.optimizer,
-    learningRate: options.lr,
-    momentum: options.momentum,
-    nesterov: options.nesterov,
-    weightDecay: options.weightDecay,
+    optimizer: optimizerSettings(options),
     schedule: {
       name: options.schedule,
       warmupEpochs: options.warmup,
@@ -52,6 +57,26 @@ export function trainingSettings(
     evaluateEvery: options.evaluateEvery,
     logEvery: options.logEvery,
     dropLast: options.dropLast,
+    gradNorm: options.gradNorm,
+  };
+}
+
+function optimizerSettings(options: TrainingOptions): OptimizerSettings {
+  return {
+    name: options.optimizer,
+    learningRate: options.lr,
+    weightDecay: options.weightDecay,
+    momentum: options.momentum,
+    nesterov: options.nesterov,
+    betas: [0.9, 0.999],
+    epsilon: 1e-8,
+    amsgrad: options.amsgrad,
+    semantics: 'pytorch',
+    headScale: options.lrHeadScale,
+    layerDecay: options.layerDecay,
+    clipGradNorm: options.clipGradNorm ?? null,
+    accumulate: options.accumulate,
+    ema: options.ema ?? null,
   };
 }
 
@@ -95,7 +120,7 @@ function checkOnlyResume(command: Command): void {
     throw new UsageError(`--resume goes on with the run's own settings; leave out ${other.long ?? other.flags}.`);
 }
 
-function nameOf({ command, network, dataset, method }: TrainingSettings): string {
+function nameOf({ command, network, dataset, regularization: { method } }: TrainingSettings): string {
   const parts = [command, network, basename(resolve(dataset))];
   return (command === 'train' ? parts : [...parts, method]).join('-');
 }

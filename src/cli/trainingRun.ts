@@ -1,20 +1,16 @@
 /** A training run from settings to run folder: what `train`, `finetune` and `demo` share. */
 import { DataLoader } from '../data/index.ts';
-import { type OpenedDataset, openDataset } from '../data/node/index.ts';
-import { type ChosenDevice, chooseDevice, type DeviceRequest } from '../devices/choose.ts';
-import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
-import { chain, type Optimizer, project, type Schedule, SGD } from '../optim/index.ts';
-import { type LayerDistance, type MarsBall, marsBall } from '../regularizers/index.ts';
-import { setDefaultDevice } from '../tensor/create.ts';
+import type { DeviceRequest } from '../devices/choose.ts';
+import type { LayerDistance } from '../regularizers/index.ts';
 import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } from '../train/index.ts';
 import { InterruptedError } from './errors.ts';
-import { modelWithWeights, replaceHead } from './model.ts';
 import { formatPercent, type Output } from './output.ts';
 import { VERSION } from './package.ts';
 import { type RunConfig, RunFolder } from './runFolder.ts';
-import { openingSize, resolvePreprocessing, scheduleOf, type TrainingSettings, transformOf } from './settings.ts';
+import { openSession, type Session } from './session.ts';
+import { type TrainingSettings, transformOf } from './settings.ts';
 import { Watch } from './watch.ts';
-import { asFloat32, packMetadata, readWeightsFile, type WeightsFile } from './weights.ts';
+import { asFloat32, packMetadata } from './weights.ts';
 
 export interface RunRequest {
   readonly settings: TrainingSettings;
@@ -46,19 +42,6 @@ export interface TrainingResult {
   readonly config: RunConfig;
 }
 
-/** What is open while a run lasts. */
-interface Session {
-  readonly chosen: ChosenDevice;
-  readonly weights: WeightsFile | null;
-  readonly dataset: OpenedDataset;
-  readonly preprocessing: Preprocessing;
-  readonly model: Classifier;
-  readonly ball: MarsBall;
-  readonly optimizer: Optimizer;
-  readonly loader: DataLoader;
-  readonly schedule: Schedule;
-}
-
 /** Trains from the beginning. Rejects with InterruptedError, after saving a checkpoint, when the signal aborts. */
 export async function startRun(request: RunRequest): Promise<TrainingResult> {
   RunFolder.checkFree(request.out);
@@ -88,53 +71,6 @@ export async function resumeRun(path: string, request: Omit<RunRequest, 'setting
   } finally {
     session.chosen.device.close();
   }
-}
-
-async function openSession(settings: TrainingSettings, request: DeviceRequest, output: Output): Promise<Session> {
-  const weights = settings.weights === null ? null : await readWeightsFile(settings.weights);
-  const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
-  const dataset = await openDataset(settings.dataset, {
-    imageSize: openingSize(preprocessing),
-    seed: settings.seed,
-    labelNoise: settings.labelNoise,
-    ...(settings.classes && { classes: settings.classes }),
-    ...(settings.trainPerClass !== null && { trainPerClass: settings.trainPerClass }),
-    ...(settings.validation !== null && { validation: settings.validation }),
-    onMessage: (text) => output.message(text),
-  });
-  output.message(dataset.description);
-  const chosen = await chooseDevice(request);
-  output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
-  setDefaultDevice(chosen.device);
-  try {
-    const classes = dataset.classes.length;
-    const model = weights
-      ? modelWithWeights(settings.network, weights, chosen.device)
-      : createModel(settings.network, { classes, seed: settings.seed, device: chosen.device });
-    if (weights) replaceHead(model, classes, settings.seed);
-    const loader = new DataLoader(dataset.train, {
-      batchSize: settings.batchSize,
-      transform: transformOf(preprocessing, settings.augment),
-      shuffle: true,
-      seed: settings.seed,
-      dropLast: settings.dropLast,
-    });
-    const schedule = scheduleOf(settings, loader.length);
-    return { chosen, weights, dataset, preprocessing, model, loader, schedule, ...optimizerOf(model, settings) };
-  } catch (error) {
-    chosen.device.close();
-    throw error;
-  }
-}
-
-function optimizerOf(model: Classifier, settings: TrainingSettings): { ball: MarsBall; optimizer: Optimizer } {
-  const { learningRate, momentum, nesterov, weightDecay, method } = settings;
-  const sgd = new SGD(model.parameters(), { learningRate, momentum, nesterov, weightDecay });
-  const ball = marsBall(model, {
-    extractor: settings.radiusExtractor ?? Number.POSITIVE_INFINITY,
-    classifier: settings.radiusClassifier ?? Number.POSITIVE_INFINITY,
-  });
-  return { ball, optimizer: method === 'mars-pgm' ? chain(sgd, project(ball)) : sgd };
 }
 
 function configOf(settings: TrainingSettings, session: Session): RunConfig {
@@ -188,8 +124,8 @@ async function train(
 ): Promise<TrainingResult> {
   const startedAt = performance.now();
   const { settings, output, signal } = request;
-  const { model, ball, optimizer, dataset, preprocessing, loader, schedule } = session;
-  const constraint = settings.method === 'mars-pgm' ? ball : null;
+  const { model, dataset, preprocessing, loader, schedule } = session;
+  const { ball, constraint, optimizer, penalties } = session.regularization;
   const watch = new Watch(run, settings, output, loader.imageCount, checkpoint);
   // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
   const { status, checkpoint: last } = await fit({
@@ -200,6 +136,7 @@ async function train(
     epochs: settings.epochs,
     labelSmoothing: settings.labelSmoothing,
     constraint,
+    penalties,
     signal,
     ...(checkpoint && { resume: checkpoint }),
     onStep: (record) => watch.step(record),

@@ -129,7 +129,7 @@ describe('options', () => {
     [['--device', 'gpu'], /--device.*Choose one of: auto, webgpu, cpu, reference/],
     [['--methd', 'none'], /unknown option '--methd'/],
     [['--method', 'mars-pgm'], /needs --radius-extractor and --radius-classifier/],
-    [['--radius-extractor', '1'], /with --method mars-pgm only/],
+    [['--radius-extractor', '1'], /is of a ball \(--method mars-pgm or l2-pgm\), but the method is none/],
     [['--warmup', '1'], /--warmup 1 leaves nothing of 1 epochs/],
     [['--mean', '1,2'], /--mean.*three numbers/],
     [['--resume', 'somewhere'], /--resume goes on with the run's own settings; leave out --network/],

@@ -7,7 +7,7 @@ function result(method: 'none' | 'mars-pgm', top1: number, trainAccuracy: number
   const radius = method === 'none' ? null : 0.3;
   return {
     config: {
-      settings: { method, learningRate: 0.01, labelNoise: 0.4 },
+      settings: { regularization: { method }, optimizer: { learningRate: 0.01 }, labelNoise: 0.4 },
       inputs: { dataset: { testImages: 5000, classes: ['deer', 'ship'] } },
     },
     summary: {

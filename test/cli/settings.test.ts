@@ -9,7 +9,7 @@ import {
 
 const settings = (schedule: Partial<TrainingSettings['schedule']>, epochs = 4) =>
   ({
-    learningRate: 0.1,
+    optimizer: { learningRate: 0.1 },
     epochs,
     schedule: { name: 'constant', warmupEpochs: 0, final: 0, decayEvery: 2, decayFactor: 0.5, ...schedule },
   }) as TrainingSettings;

@@ -78,7 +78,7 @@ describe('finetune', () => {
     ]);
     const config = jsonOf('whole', 'config.json');
     expect(config).toMatchObject({
-      settings: { network: 'resnet20', method: 'mars-pgm', radiusExtractor: 0.5, epochs: 2, seed: 0 },
+      settings: { network: 'resnet20', regularization: { method: 'mars-pgm', extractor: 0.5 }, epochs: 2, seed: 0 },
       device: { kind: 'cpu' },
       inputs: { weights: { path: source }, dataset: { classes: ['cat', 'dog'], trainImages: 22, testImages: 6 } },
     });

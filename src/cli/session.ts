@@ -1,0 +1,74 @@
+/** What is open while a run lasts: device, data, model, and what trains it. */
+import { DataLoader } from '../data/index.ts';
+import { type OpenedDataset, openDataset } from '../data/node/index.ts';
+import { type ChosenDevice, chooseDevice, type DeviceRequest } from '../devices/choose.ts';
+import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
+import type { Schedule } from '../optim/index.ts';
+import { setDefaultDevice } from '../tensor/create.ts';
+import { modelWithWeights, replaceHead } from './model.ts';
+import type { Output } from './output.ts';
+import { type Regularization, regularize } from './regularization.ts';
+import { openingSize, resolvePreprocessing, scheduleOf, type TrainingSettings, transformOf } from './settings.ts';
+import { readWeightsFile, type WeightsFile } from './weights.ts';
+
+export interface Session {
+  readonly chosen: ChosenDevice;
+  readonly weights: WeightsFile | null;
+  readonly dataset: OpenedDataset;
+  readonly preprocessing: Preprocessing;
+  readonly model: Classifier;
+  readonly regularization: Regularization;
+  readonly loader: DataLoader;
+  readonly schedule: Schedule;
+}
+
+/** The caller closes `chosen.device`. */
+export async function openSession(
+  settings: TrainingSettings,
+  request: DeviceRequest,
+  output: Output,
+): Promise<Session> {
+  const weights = settings.weights === null ? null : await readWeightsFile(settings.weights);
+  const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
+  const dataset = await openDataset(settings.dataset, {
+    imageSize: openingSize(preprocessing),
+    seed: settings.seed,
+    labelNoise: settings.labelNoise,
+    ...(settings.classes && { classes: settings.classes }),
+    ...(settings.trainPerClass !== null && { trainPerClass: settings.trainPerClass }),
+    ...(settings.validation !== null && { validation: settings.validation }),
+    onMessage: (text) => output.message(text),
+  });
+  output.message(dataset.description);
+  const chosen = await chooseDevice(request);
+  output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
+  setDefaultDevice(chosen.device);
+  try {
+    const model = modelFor(settings, weights, dataset.classes.length, chosen);
+    const loader = new DataLoader(dataset.train, {
+      batchSize: settings.batchSize,
+      transform: transformOf(preprocessing, settings.augmentation.kind),
+      shuffle: true,
+      seed: settings.seed,
+      dropLast: settings.dropLast,
+    });
+    const schedule = scheduleOf(settings, loader.length);
+    const regularization = regularize(model, settings);
+    return { chosen, weights, dataset, preprocessing, model, loader, schedule, regularization };
+  } catch (error) {
+    chosen.device.close();
+    throw error;
+  }
+}
+
+function modelFor(
+  { network, seed }: TrainingSettings,
+  weights: WeightsFile | null,
+  classes: number,
+  { device }: ChosenDevice,
+): Classifier {
+  if (!weights) return createModel(network, { classes, seed, device });
+  const model = modelWithWeights(network, weights, device);
+  replaceHead(model, classes, seed);
+  return model;
+}

@@ -1,7 +1,7 @@
-// projectRows: w ← w⁰ + (w − w⁰)·radius[r]/l1[r] over every row r with l1[r] > radius[r], in place; other rows keep their bits
+// projectRows: w ← w⁰ + (w − w⁰)·radius[r]/norm[r] over every row r with norm[r] > radius[r], in place; other rows keep their bits
 //
-// weights w, anchors w⁰: (count)   rows (i32): (rowCount, 2), per row (first element, length)   l1, radii: (rowCount)
-// The row-radial projection onto the MARS ball (Gouk, Hospedales & Pontil, ICLR 2021); l1 comes from rowDistances.
+// weights w, anchors w⁰: (count)   rows (i32): (rowCount, 2), per row (first element, length)   norms, radii: (rowCount)
+// The radial projections (Gouk, Hospedales & Pontil, ICLR 2021): norms are the rows' own (rowDistances) or their layer's (layerNorms).
 //
 // Work: one workgroup of 64 threads per row; each thread takes every 64th element.
 
@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> anchors: array<f32>;
 @group(0) @binding(3) var<storage, read> rows: array<i32>;
-@group(0) @binding(4) var<storage, read> l1: array<f32>;
+@group(0) @binding(4) var<storage, read> norms: array<f32>;
 @group(0) @binding(5) var<storage, read> radii: array<f32>;
 
 @compute @workgroup_size(64)
@@ -24,10 +24,10 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let row = workgroup.y * workgroups.x + workgroup.x;
-  if (row >= params.rowCount || l1[row] <= radii[row]) {
+  if (row >= params.rowCount || norms[row] <= radii[row]) {
     return;
   }
-  let scale = radii[row] / l1[row];
+  let scale = radii[row] / norms[row];
   let start = u32(rows[2u * row]);
   let end = start + u32(rows[2u * row + 1u]);
   for (var i = start + lane; i < end; i += 64u) {

@@ -6,7 +6,7 @@ import type { Classifier } from '../../src/nn/models/classifier.ts';
 import { createModel } from '../../src/nn/models/registry.ts';
 import { chain, project } from '../../src/optim/optimizer.ts';
 import { SGD } from '../../src/optim/sgd.ts';
-import { marsBall } from '../../src/regularizers/marsBall.ts';
+import { marsBall } from '../../src/regularizers/ball.ts';
 import { tensor } from '../../src/tensor/create.ts';
 import { Random } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';

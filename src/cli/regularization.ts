@@ -1,14 +1,14 @@
 /** From settings to what a training step is made of: the optimiser with its links, the penalties, and what is measured. */
 import type { Classifier } from '../nn/index.ts';
 import { chain, type Optimizer, project, SGD } from '../optim/index.ts';
-import { type MarsBall, marsBall, type Penalty } from '../regularizers/index.ts';
+import { type Ball, marsBall, type Penalty } from '../regularizers/index.ts';
 import type { TrainingSettings } from './settings.ts';
 
 export interface Regularization {
   /** Measures distances, whatever the method. */
-  readonly ball: MarsBall;
+  readonly ball: Ball;
   /** The ball, where the method keeps the weights in it. */
-  readonly constraint: MarsBall | null;
+  readonly constraint: Ball | null;
   readonly optimizer: Optimizer;
   readonly penalties: readonly Penalty[];
 }

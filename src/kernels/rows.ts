@@ -42,19 +42,46 @@ export const rowDistances = defineKernel({
 });
 
 /**
- * Row-radial projection onto the MARS ball, row by row: t ← t / max(1, ‖t‖₁ / radius) with t = w − w⁰. A row inside its ball
- * keeps its bits. `l1` comes from `rowDistances`.
+ * What every row of a layer is scaled by where the layer is scaled as a whole: its MARS norm (the largest of the rows' L1 norms) or
+ * its Frobenius norm (from the rows' sums of squares). `layers` lists (first row, rows) of each; together they are all rows.
+ */
+export const layerNorms = defineKernel({
+  name: 'layerNorms',
+  summary: "norms[r] = max values, or √Σ values, over the rows of r's layer",
+  constants: { norm: ['mars', 'frobenius'] },
+  params: { rowCount: 'u32', layerCount: 'u32' },
+  buffers: {
+    values: { type: 'f32', access: 'read' },
+    layers: { type: 'i32', access: 'read' },
+    norms: { type: 'f32', access: 'write' },
+  },
+  tolerance: 1e-5,
+  sizes: ({ rowCount, layerCount }) => ({ values: rowCount, layers: 2 * layerCount, norms: rowCount }),
+  flops: ({ rowCount }) => rowCount,
+  reference({ values, layers, norms }, { layerCount }, { norm }) {
+    for (let l = 0; l < layerCount; l++) {
+      const first = layers[2 * l]!;
+      const own = values.subarray(first, first + layers[2 * l + 1]!);
+      const joined = own.reduce((all, value) => (norm === 'mars' ? Math.max(all, value) : all + value), 0);
+      norms.fill(norm === 'mars' ? joined : Math.sqrt(joined), first, first + own.length);
+    }
+  },
+});
+
+/**
+ * Radial projection, row by row: t ← t / max(1, norm/radius) with t = w − w⁰. `norms` holds the row's own L1 norm (row-radial
+ * MARS) or that of its whole layer (matrix-radial MARS, Frobenius). What is inside its ball keeps its bits.
  */
 export const projectRows = defineKernel({
   name: 'projectRows',
-  summary: 'w ← w⁰ + (w − w⁰)·min(1, radius[r]/l1[r]) over row r',
+  summary: 'w ← w⁰ + (w − w⁰)·min(1, radius[r]/norm[r]) over row r',
   constants: {},
   params: { count: 'u32', rowCount: 'u32' },
   buffers: {
     weights: { type: 'f32', access: 'readwrite' },
     anchors: { type: 'f32', access: 'read' },
     rows: { type: 'i32', access: 'read' },
-    l1: { type: 'f32', access: 'read' },
+    norms: { type: 'f32', access: 'read' },
     radii: { type: 'f32', access: 'read' },
   },
   tolerance: 1e-6,
@@ -62,17 +89,65 @@ export const projectRows = defineKernel({
     weights: count,
     anchors: count,
     rows: 2 * rowCount,
-    l1: rowCount,
+    norms: rowCount,
     radii: rowCount,
   }),
   flops: ({ count }) => 3 * count,
-  reference({ weights, anchors, rows, l1, radii }, { rowCount }) {
+  reference({ weights, anchors, rows, norms, radii }, { rowCount }) {
     for (let r = 0; r < rowCount; r++) {
-      if (l1[r]! <= radii[r]!) continue;
-      const scale = radii[r]! / l1[r]!;
+      if (norms[r]! <= radii[r]!) continue;
+      const scale = radii[r]! / norms[r]!;
       const start = rows[2 * r]!;
       for (let i = start; i < start + rows[2 * r + 1]!; i++) {
         weights[i] = anchors[i]! + (weights[i]! - anchors[i]!) * scale;
+      }
+    }
+  },
+});
+
+/**
+ * The Euclidean projection of each row t = w − w⁰ onto the L1 ball: t ← sign(t)·max(|t| − θ, 0) with θ such that Σ|t| = radius
+ * (Duchi, Shalev-Shwartz, Singer & Chandra 2008, figure 1). θ is found by Michelot's iteration (1986): θ ← (Σ|t| − radius)/n over
+ * the n elements with |t| > θ, from θ = 0, until no element drops out. θ never falls, so each round drops an element or is the
+ * last: at most as many rounds as elements, about ten in practice.
+ */
+export const projectRowsL1 = defineKernel({
+  name: 'projectRowsL1',
+  summary: 'w ← w⁰ + sign(w − w⁰)·max(|w − w⁰| − θ[r], 0) over row r, Σ|w − w⁰| = radius[r]',
+  constants: {},
+  params: { count: 'u32', rowCount: 'u32' },
+  buffers: {
+    weights: { type: 'f32', access: 'readwrite' },
+    anchors: { type: 'f32', access: 'read' },
+    rows: { type: 'i32', access: 'read' },
+    norms: { type: 'f32', access: 'read' },
+    radii: { type: 'f32', access: 'read' },
+  },
+  tolerance: 1e-5,
+  sizes: ({ count, rowCount }) => ({
+    weights: count,
+    anchors: count,
+    rows: 2 * rowCount,
+    norms: rowCount,
+    radii: rowCount,
+  }),
+  flops: ({ count }) => 30 * count,
+  reference({ weights, anchors, rows, norms, radii }, { rowCount }) {
+    for (let r = 0; r < rowCount; r++) {
+      if (norms[r]! <= radii[r]!) continue;
+      const start = rows[2 * r]!;
+      const end = start + rows[2 * r + 1]!;
+      const magnitudes = Array.from(weights.subarray(start, end), (w, i) => Math.abs(w - anchors[start + i]!));
+      let active = magnitudes;
+      let theta = 0;
+      for (let before = Number.POSITIVE_INFINITY; active.length > 0 && active.length < before; ) {
+        before = active.length;
+        theta = Math.max(0, (active.reduce((sum, value) => sum + value, 0) - radii[r]!) / before);
+        active = active.filter((value) => value > theta);
+      }
+      for (let i = start; i < end; i++) {
+        const moved = weights[i]! - anchors[i]!;
+        weights[i] = anchors[i]! + Math.sign(moved) * Math.max(Math.abs(moved) - theta, 0);
       }
     }
   },

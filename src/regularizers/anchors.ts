@@ -1,7 +1,12 @@
 /** The starting point W⁰: what weights are tied to. */
 
-import type { Arena } from '../tensor/arena.ts';
+import { type Arena, membership } from '../tensor/arena.ts';
+import { shapeText } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { ConstrainableLayer } from './layers.ts';
+
+/** Values by the names of a state dict, as `Module.stateDict` and the weight readers give them. */
+export type AnchorState = ReadonlyMap<string, { readonly data: ArrayLike<number | bigint> }>;
 
 /** An immutable copy of every arena it is asked about, taken at the first time of asking. */
 export class Anchors {
@@ -26,5 +31,28 @@ export class Anchors {
   /** Ties a member to zero instead of to its present value (a new classifier has no pre-trained weights). */
   tieToZero(arena: Arena, member: Tensor): void {
     this.tieTo(arena, member, new Float32Array(member.size));
+  }
+
+  /** A layer's own: the classifier to zero or to what it holds, any other to `state`, or else to what it holds. */
+  tieLayer(
+    { name, weight, runningVariance, isHead }: ConstrainableLayer,
+    state: AnchorState | undefined,
+    headAnchor: 'zero' | 'initial',
+  ): void {
+    if (isHead) {
+      if (headAnchor === 'zero') this.tieToZero(membership(weight)!.arena, weight);
+      return;
+    }
+    if (!state) return;
+    const tie = (member: Tensor, key: string) => {
+      const values = state.get(key)?.data;
+      if (values?.length !== member.size) {
+        const found = values ? `${values.length} values` : 'nothing';
+        throw new RangeError(`the anchor holds ${found} for ${key}, which has the shape ${shapeText(member.shape)}`);
+      }
+      this.tieTo(membership(member)!.arena, member, Float64Array.from(values as ArrayLike<number>));
+    };
+    tie(weight, `${name}.weight`);
+    if (runningVariance) tie(runningVariance, `${name}.running_var`);
   }
 }

@@ -1,9 +1,9 @@
 /** The BatchNorm channels of a model (γ in one arena, running variances in another), measured and projected together. */
 import { batchNormDistances, projectBatchNorm } from '../kernels/rows.ts';
 import type { Arena } from '../tensor/arena.ts';
-import { empty, tensor } from '../tensor/create.ts';
+import { empty, tensor, zeros } from '../tensor/create.ts';
 import { launch } from '../tensor/launch.ts';
-import { keep } from '../tensor/scope.ts';
+import { keep, scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { worstOf } from './rowTable.ts';
 
@@ -29,10 +29,12 @@ export class ChannelTable {
   private readonly weights: Place;
   private readonly variances: Place;
   private readonly table: Tensor;
-  private readonly radii: Tensor;
+  /** (constrained channels) */
+  readonly radii: Tensor;
   private readonly constrained: number;
 
-  constructor(weights: Place, variances: Place, channels: readonly Channel[]) {
+  /** `relative`: radii are multiples of the anchors' |γ⁰/√(σ₀² + ε)|. */
+  constructor(weights: Place, variances: Place, channels: readonly Channel[], relative: boolean) {
     const finite = channels.filter(({ radius }) => Number.isFinite(radius));
     this.channels = [...finite, ...channels.filter(({ radius }) => !Number.isFinite(radius))];
     this.constrained = finite.length;
@@ -41,11 +43,31 @@ export class ChannelTable {
     const { device } = weights.arena;
     this.table = keep(tensor(Int32Array.from(this.channels.flatMap((c) => [c.weight, c.variance])), { device }));
     this.radii = keep(
-      tensor(
-        finite.map(({ radius }) => radius),
-        { shape: [finite.length], device },
-      ),
+      scope(() => {
+        const radii = tensor(
+          finite.map(({ radius }) => radius),
+          { shape: [finite.length], device },
+        );
+        return relative ? radii.mul(this.anchorMagnitudes(finite.length)) : radii;
+      }),
     );
+  }
+
+  /** |γ⁰/√(σ₀² + ε)|: the distance of the anchors from a γ of zero. */
+  private anchorMagnitudes(channels: number): Tensor {
+    const { params, buffers } = this.launchArguments(channels);
+    const { arena, anchors: weights } = this.weights;
+    const distances = empty([channels], 'f32', arena.device);
+    const origin = zeros([arena.length], { device: arena.device });
+    const { anchorVariances } = buffers;
+    launch(batchNormDistances, {}, params, {
+      ...buffers,
+      weights,
+      anchors: origin,
+      variances: anchorVariances,
+      distances,
+    });
+    return distances;
   }
 
   private launchArguments(channels: number) {

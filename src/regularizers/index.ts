@@ -1,4 +1,14 @@
+export type { AnchorState } from './anchors.ts';
+export {
+  Ball,
+  type BallOptions,
+  frobeniusBall,
+  layerDistances,
+  type MarsBallOptions,
+  type MarsProjection,
+  marsBall,
+} from './ball.ts';
 export type { LayerDistance } from './distances.ts';
 export { type ConstrainableLayer, constrainableLayers } from './layers.ts';
-export { type AnchorState, MarsBall, type MarsBallOptions, marsBall } from './marsBall.ts';
 export type { Penalty } from './penalty.ts';
+export { depthScaled, type RadiusRule } from './radii.ts';

@@ -11,6 +11,8 @@ export interface ConstrainableLayer {
   readonly weight: Tensor;
   /** BatchNorm's σ²; null for the others. */
   readonly runningVariance: Tensor | null;
+  /** A convolution with one input channel and one output channel per group. */
+  readonly isDepthwise: boolean;
   /** The classifier. */
   readonly isHead: boolean;
 }
@@ -26,18 +28,14 @@ export function constrainableLayers(
   const layers: ConstrainableLayer[] = [];
   for (const [name, module] of model.namedModules()) {
     const isHead = name === headName;
-    if (module instanceof Conv2d)
-      layers.push({ name, kind: 'conv2d', weight: module.weight, runningVariance: null, isHead });
-    else if (module instanceof Linear)
-      layers.push({ name, kind: 'linear', weight: module.weight, runningVariance: null, isHead });
-    else if (module instanceof BatchNorm2d) {
-      layers.push({
-        name,
-        kind: 'batchNorm2d',
-        weight: module.weight,
-        runningVariance: module.runningVariance,
-        isHead: false,
-      });
+    if (module instanceof Conv2d || module instanceof Linear) {
+      const { weight } = module;
+      const isDepthwise = module instanceof Conv2d && module.groups > 1 && module.groups === weight.shape[0];
+      const kind = module instanceof Conv2d ? 'conv2d' : 'linear';
+      layers.push({ name, kind, weight, runningVariance: null, isDepthwise, isHead });
+    } else if (module instanceof BatchNorm2d) {
+      const { weight, runningVariance } = module;
+      layers.push({ name, kind: 'batchNorm2d', weight, runningVariance, isDepthwise: false, isHead: false });
     }
   }
   if (!layers.some(({ isHead }) => isHead)) {

@@ -9,7 +9,7 @@ import { full, tensor } from '../tensor/create.ts';
 import { scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** Where the weights must stay, as far as a training loop has to know: `MarsBall` is one. */
+/** Where the weights must stay, as far as a training loop has to know: `Ball` is one. */
 export interface Constraint {
   /** The largest distance/radius over all that is constrained, a scalar on the device; null where nothing is. */
   worstRatio(): Tensor | null;

@@ -35,3 +35,5 @@ export const PROJECT_ROWS = 32;
 export const BATCH_NORM_DISTANCES = 33;
 export const PROJECT_BATCH_NORM = 34;
 export const NARROW_WEIGHT_GRAD = 35;
+export const LAYER_NORMS = 36;
+export const PROJECT_ROWS_L1 = 37;

@@ -12,10 +12,12 @@ import batchNormStatsSource from '../../../shaders/batchNormStats.wgsl';
 import binarySource from '../../../shaders/binary.wgsl';
 import fillSource from '../../../shaders/fill.wgsl';
 import firstNonFiniteSource from '../../../shaders/firstNonFinite.wgsl';
+import layerNormsSource from '../../../shaders/layerNorms.wgsl';
 import maxPool2dSource from '../../../shaders/maxPool2d.wgsl';
 import maxPool2dGradSource from '../../../shaders/maxPool2dGrad.wgsl';
 import projectBatchNormSource from '../../../shaders/projectBatchNorm.wgsl';
 import projectRowsSource from '../../../shaders/projectRows.wgsl';
+import projectRowsL1Source from '../../../shaders/projectRowsL1.wgsl';
 import randomUniformSource from '../../../shaders/randomUniform.wgsl';
 import reduceSource from '../../../shaders/reduce.wgsl';
 import rowDistancesSource from '../../../shaders/rowDistances.wgsl';
@@ -39,7 +41,14 @@ import { sgdUpdate } from '../../kernels/optimizer.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad, type PoolParams } from '../../kernels/pool.ts';
 import { randomUniform } from '../../kernels/random.ts';
 import { argmax, reduce } from '../../kernels/reduce.ts';
-import { batchNormDistances, projectBatchNorm, projectRows, rowDistances } from '../../kernels/rows.ts';
+import {
+  batchNormDistances,
+  layerNorms,
+  projectBatchNorm,
+  projectRows,
+  projectRowsL1,
+  rowDistances,
+} from '../../kernels/rows.ts';
 import { conv2dPrograms } from './programs/conv2d.ts';
 import { matmulPrograms } from './programs/matmul.ts';
 import { defineProgram, type Grid, linearGrid, mapGrid, type Overrides, type Program } from './programs/program.ts';
@@ -129,7 +138,9 @@ const layers: readonly Program[] = [
 
 const rowPrograms: readonly Program[] = [
   defineProgram(rowDistances, { source: rowDistancesSource, workgroups: workgroupPerRow }),
+  defineProgram(layerNorms, { source: layerNormsSource, workgroups: ({ layerCount }) => linearGrid(layerCount) }),
   defineProgram(projectRows, { source: projectRowsSource, workgroups: workgroupPerRow }),
+  defineProgram(projectRowsL1, { source: projectRowsL1Source, workgroups: workgroupPerRow }),
   defineProgram(batchNormDistances, { source: batchNormDistancesSource, workgroups: threadPerChannel }),
   defineProgram(projectBatchNorm, { source: projectBatchNormSource, workgroups: threadPerChannel }),
 ];

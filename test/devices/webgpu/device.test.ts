@@ -171,7 +171,7 @@ it('lets a launch read from a buffer that it writes to', async () => {
 it('folds the grid where there are more than 65,535 workgroups', async () => {
   // One workgroup per row; every row is one element and is pulled from 1 to its radius.
   const rowCount = 70_001;
-  const [weights, anchors, l1] = [1, 0, 1].map((value) => filled(device, rowCount, value));
+  const [weights, anchors, norms] = [1, 0, 1].map((value) => filled(device, rowCount, value));
   const radii = device.allocate('f32', rowCount);
   const expected = Float32Array.from({ length: rowCount }, (_, r) => (r % 7) / 8);
   device.upload(radii, expected);
@@ -180,10 +180,16 @@ it('folds the grid where there are more than 65,535 workgroups', async () => {
     rows,
     Int32Array.from({ length: 2 * rowCount }, (_, i) => (i % 2 === 0 ? i / 2 : 1)),
   );
-  const buffers = { weights: all(weights!), anchors: all(anchors!), rows: all(rows), l1: all(l1!), radii: all(radii) };
+  const buffers = {
+    weights: all(weights!),
+    anchors: all(anchors!),
+    rows: all(rows),
+    norms: all(norms!),
+    radii: all(radii),
+  };
   device.launch({ kernel: projectRows, constants: {}, params: { count: rowCount, rowCount }, buffers });
   expect(await device.read(all(weights!))).toEqual(expected);
-  for (const buffer of [weights!, anchors!, l1!, radii, rows]) device.free(buffer);
+  for (const buffer of [weights!, anchors!, norms!, radii, rows]) device.free(buffer);
 });
 
 it('names limit, need and remedy where something does not fit', async () => {

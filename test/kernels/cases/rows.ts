@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import { batchNormDistances, projectBatchNorm, projectRows, rowDistances } from '../../../src/kernels/rows.ts';
+import {
+  batchNormDistances,
+  layerNorms,
+  projectBatchNorm,
+  projectRows,
+  projectRowsL1,
+  rowDistances,
+} from '../../../src/kernels/rows.ts';
 import { describeCases } from '../case.ts';
 import type { Data } from '../data.ts';
 import { between } from './shapes.ts';
@@ -23,6 +30,7 @@ function rowTable(data: Data, { count, rowCount }: { count: number; rowCount: nu
 const large = [
   [{}, { count: 64 * 600, rowCount: 64 }],
   [{}, { count: 5 * 5000, rowCount: 5 }],
+  [{}, { count: 2 * 40_000, rowCount: 2 }],
 ] as const;
 
 const channels = fc
@@ -49,6 +57,24 @@ function channelInputs(data: Data, { count, varianceCount, channels }: Channels)
   };
 }
 
+/** Some rows are inside their ball, some outside, one exactly on it, one has a radius of 0. `least`: of |w|, as the anchors are in 0 … 1. */
+const rowInputs =
+  (least: number) =>
+  (data: Data, sizes: { weights: number; anchors: number }, size: { count: number; rowCount: number }) => {
+    const weights = data.uniform(sizes.weights, least, 2);
+    const anchors = data.uniform(sizes.anchors, 0, 1);
+    const rows = rowTable(data, size);
+    const norms = Float32Array.from({ length: size.rowCount }, (_, r) => {
+      const [start, length] = [rows[2 * r]!, rows[2 * r + 1]!];
+      return weights.subarray(start, start + length).reduce((sum, w, i) => sum + Math.abs(w - anchors[start + i]!), 0);
+    });
+    const radii = norms.map((norm) => norm * data.pick([0.001, 0.1, 0.6, 0.99, 2]));
+    radii[data.index(size.rowCount)] = 0;
+    const onTheSphere = data.index(size.rowCount);
+    radii[onTheSphere] = norms[onTheSphere]!;
+    return { weights, anchors, rows, norms, radii };
+  };
+
 export const rowCases = [
   describeCases(rowDistances, {
     params: () => arena,
@@ -59,25 +85,21 @@ export const rowCases = [
     }),
     chosen: large,
   }),
-  describeCases(projectRows, {
-    params: () => arena,
-    // Some rows are inside their ball, some outside, one exactly on it.
-    inputs: (data, sizes, size) => {
-      const l1 = data.uniform(size.rowCount, 0.5, 2);
-      const radii = data.uniform(size.rowCount, 0.5, 2);
-      radii[data.index(size.rowCount)] = 0;
-      const onTheSphere = data.index(size.rowCount);
-      radii[onTheSphere] = l1[onTheSphere]!;
-      return {
-        weights: data.uniform(sizes.weights, 1, 2),
-        anchors: data.uniform(sizes.anchors, 0, 1),
-        rows: rowTable(data, size),
-        l1,
-        radii,
-      };
-    },
-    chosen: large,
+  describeCases(layerNorms, {
+    params: () =>
+      fc
+        .record({ layerCount: between(1, 12), longest: fc.constantFrom(1, 5, 64, 150) })
+        .map(({ layerCount, longest }) => ({ layerCount, rowCount: layerCount * longest })),
+    inputs: (data, sizes, { layerCount, rowCount }) => ({
+      values: data.uniform(sizes.values, 0, 3),
+      layers: Int32Array.from({ length: 2 * layerCount }, (_, i) =>
+        i % 2 === 0 ? ((i / 2) * rowCount) / layerCount : rowCount / layerCount,
+      ),
+    }),
   }),
+  describeCases(projectRows, { params: () => arena, inputs: rowInputs(1), chosen: large }),
+  // Radii that few, many or almost all elements of a row survive.
+  describeCases(projectRowsL1, { params: () => arena, inputs: rowInputs(0), chosen: large }),
   describeCases(batchNormDistances, {
     params: () => channels,
     inputs: (data, _sizes, size) => channelInputs(data, size),

@@ -25,15 +25,21 @@ export const sgdUpdate: Lowering = ({ sink, scalar, address, constants }) => {
   sink.submit(op.SGD_UPDATE, chunks(count), words);
 };
 
-function rows(operation: number, { sink, scalar, address }: LoweredLaunch, squaredOrRadii: string): void {
+function rows(operation: number, { sink, scalar, address }: LoweredLaunch, perRow: readonly string[]): void {
   const rowCount = scalar('rowCount');
   const perTask = unitsPerTask(scalar('count') / Math.max(1, rowCount));
-  const words = [...['weights', 'anchors', 'rows', 'l1', squaredOrRadii].map(address), rowCount, perTask];
+  const words = [...['weights', 'anchors', 'rows', ...perRow].map(address), rowCount, perTask];
   sink.submit(operation, Math.ceil(rowCount / perTask), words);
 }
 
-export const rowDistances: Lowering = (launch) => rows(op.ROW_DISTANCES, launch, 'squared');
-export const projectRows: Lowering = (launch) => rows(op.PROJECT_ROWS, launch, 'radii');
+export const rowDistances: Lowering = (launch) => rows(op.ROW_DISTANCES, launch, ['l1', 'squared']);
+export const projectRows: Lowering = (launch) => rows(op.PROJECT_ROWS, launch, ['norms', 'radii']);
+export const projectRowsL1: Lowering = (launch) => rows(op.PROJECT_ROWS_L1, launch, ['norms', 'radii']);
+
+export const layerNorms: Lowering = ({ sink, scalar, address, constants }) => {
+  const words = [...['values', 'layers', 'norms'].map(address), constants.norm === 'frobenius' ? 1 : 0];
+  sink.submit(op.LAYER_NORMS, scalar('layerCount'), words);
+};
 
 function channels(operation: number, { sink, scalar, address }: LoweredLaunch, distancesOrRadii: string): void {
   const buffers = ['weights', 'anchors', 'variances', 'anchorVariances', 'table', distancesOrRadii].map(address);

@@ -21,5 +21,6 @@ export { batchNormApply, batchNormGradInput, batchNormGradParams, batchNormStats
 export { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
 export { crossEntropy, crossEntropyGrad } from './crossEntropy';
 export { randomUniform } from './random';
-export { projectRows, rowDistances, sgdUpdate } from './parameters';
+export { sgdUpdate } from './parameters';
+export { projectRows, rowDistances } from './rows';
 export { heapStart } from './memory';

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReferenceDevice } from '../../src/devices/reference/device.ts';
-import { BatchNorm2d, Conv2d, Linear } from '../../src/nn/layers.ts';
+import { Conv2d, Linear } from '../../src/nn/layers.ts';
 import { Module } from '../../src/nn/module.ts';
 import { conv2d } from '../../src/ops/index.ts';
 import { chain, project, SGD } from '../../src/optim/index.ts';
@@ -10,27 +10,11 @@ import { marsBall } from '../../src/regularizers/index.ts';
 import { setDefaultDevice, tensor, uniform } from '../../src/tensor/create.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { difference, disturb, l1, Net, rowsOf, write } from './net.ts';
 
 const device = new ReferenceDevice();
 setDefaultDevice(device);
 const TIGHT = 1e-12;
-
-/** A dense, a grouped and a depthwise convolution, a BatchNorm and a classifier. */
-class Net extends Module {
-  readonly headName = 'head';
-  conv = new Conv2d(4, 6, 3, { padding: 1 });
-  norm = new BatchNorm2d(6);
-  grouped = new Conv2d(6, 4, 3, { groups: 2, padding: 1 });
-  depthwise = new Conv2d(4, 4, 3, { groups: 4, padding: 1 });
-  head = new Linear(4, 3);
-
-  forward(x: Tensor): Tensor {
-    const features = this.depthwise.forward(
-      this.grouped.forward(this.norm.forward(this.conv.forward(x)).relu()).relu(),
-    );
-    return this.head.forward(features.mean([2, 3]));
-  }
-}
 
 class OneConvolution extends Module {
   readonly headName = 'head';
@@ -42,28 +26,6 @@ class OneConvolution extends Module {
   }
   forward(x: Tensor): Tensor {
     return this.conv.forward(x);
-  }
-}
-
-const rowsOf = async (weight: Tensor): Promise<number[][]> => {
-  const values = Array.from(await weight.data());
-  const length = values.length / weight.shape[0]!;
-  return Array.from({ length: weight.shape[0]! }, (_, row) => values.slice(row * length, (row + 1) * length));
-};
-const difference = (a: number[][], b: number[][]) => a.map((row, i) => row.map((value, j) => value - b[i]![j]!));
-const l1 = (row: number[]) => row.reduce((sum, value) => sum + Math.abs(value), 0);
-const write = (target: Tensor, values: ArrayLike<number>) =>
-  device.upload(target.storage.buffer, values, target.storage.offset);
-
-/** Moves every parameter by seeded noise of the given size. */
-async function disturb(model: Module, size: number, seed: number): Promise<void> {
-  for (const [i, parameter] of model.parameters().entries()) {
-    const noise = await uniform(parameter.shape, seed, { stream: i }).data();
-    const values = await parameter.data();
-    write(
-      parameter,
-      values.map((value, k) => value + size * (noise[k]! - 0.5)),
-    );
   }
 }
 

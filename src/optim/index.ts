@@ -1,3 +1,5 @@
+export { Adam, type AdamOptions, type AdamSemantics, AdamW } from './adam.ts';
+export { ArenaOptimizer, type ParameterGroup } from './arenaOptimizer.ts';
 export {
   chain,
   type LinkState,
@@ -8,4 +10,4 @@ export {
   type UpdateLink,
 } from './optimizer.ts';
 export { constant, cosine, type OneCycleOptions, oneCycle, type Schedule, stepDecay, withWarmup } from './schedules.ts';
-export { type ParameterGroup, SGD, type SGDOptions } from './sgd.ts';
+export { SGD, type SGDOptions } from './sgd.ts';

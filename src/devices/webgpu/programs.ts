@@ -1,5 +1,6 @@
 /** Every kernel's WGSL and the size of its grid. How a kernel splits its work is explained at the head of its shader. */
 import accumulateSource from '../../../shaders/accumulate.wgsl';
+import adamUpdateSource from '../../../shaders/adamUpdate.wgsl';
 import argmaxSource from '../../../shaders/argmax.wgsl';
 import avgPool2dSource from '../../../shaders/avgPool2d.wgsl';
 import avgPool2dGradSource from '../../../shaders/avgPool2dGrad.wgsl';
@@ -37,7 +38,7 @@ import {
 import { fill, stridedCopy } from '../../kernels/copy.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../kernels/crossEntropy.ts';
 import { accumulate, binary, firstNonFinite, toFloat, unary } from '../../kernels/elementwise.ts';
-import { sgdUpdate } from '../../kernels/optimizer.ts';
+import { adamUpdate, sgdUpdate } from '../../kernels/optimizer.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad, type PoolParams } from '../../kernels/pool.ts';
 import { randomUniform } from '../../kernels/random.ts';
 import { argmax, reduce } from '../../kernels/reduce.ts';
@@ -118,6 +119,7 @@ const maps: readonly Program[] = [
   defineProgram(toFloat, { source: toFloatSource, workgroups: perElement }),
   defineProgram(randomUniform, { source: randomUniformSource, workgroups: perElement }),
   defineProgram(sgdUpdate, { source: sgdUpdateSource, workgroups: perElement }),
+  defineProgram(adamUpdate, { source: adamUpdateSource, workgroups: perElement }),
   // Also for no elements at all: the answer is −1 then.
   defineProgram(firstNonFinite, { source: firstNonFiniteSource, workgroups: () => [1, 1, 1] }),
 ];

@@ -1,7 +1,7 @@
 /** The loss, random numbers and the optimiser. */
 import fc from 'fast-check';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../../src/kernels/crossEntropy.ts';
-import { BLOCK, sgdUpdate } from '../../../src/kernels/optimizer.ts';
+import { adamUpdate, BLOCK, sgdUpdate } from '../../../src/kernels/optimizer.ts';
 import { randomUniform } from '../../../src/kernels/random.ts';
 import { describeCases } from '../case.ts';
 import type { Data } from '../data.ts';
@@ -78,5 +78,39 @@ export const trainingCases = [
       [{ nesterov: false }, { count: 40 * BLOCK, learningRate: 0.1, momentum: 0.9, dampening: 0, isFirstStep: 0 }],
       [{ nesterov: true }, { count: 40 * BLOCK, learningRate: 0.1, momentum: 0.9, dampening: 0, isFirstStep: 0 }],
     ],
+  }),
+  describeCases(adamUpdate, {
+    params: () =>
+      fc.record({
+        count,
+        learningRate: fc.constantFrom(0.001, 0.1),
+        stepSize: fc.constantFrom(0.0005, 0.03),
+        beta1: fc.constantFrom(0, 0.9),
+        beta2: fc.constantFrom(0.99, 0.999),
+        share1: fc.constantFrom(1, 0.1),
+        share2: fc.constantFrom(0.01, 0.001),
+        epsilon: fc.constantFrom(1e-8, 1e-3),
+      }),
+    inputs: (data, sizes) => ({
+      weights: data.uniform(sizes.weights, 0.5, 2),
+      gradients: data.uniform(sizes.gradients, 0.5, 2),
+      mean: data.uniform(sizes.mean, 0.5, 2),
+      square: data.uniform(sizes.square, 0.5, 2),
+      largest: data.uniform(sizes.largest, 0.5, 2),
+      settings: settings(data, sizes.settings),
+    }),
+    chosen: [true, false].map((amsgrad) => [
+      { amsgrad, decoupled: !amsgrad },
+      {
+        count: 40 * BLOCK + 3,
+        learningRate: 0.1,
+        stepSize: 0.01,
+        beta1: 0.9,
+        beta2: 0.999,
+        share1: 0.1,
+        share2: 0.001,
+        epsilon: 1e-7,
+      },
+    ]),
   }),
 ];

@@ -25,6 +25,16 @@ export const sgdUpdate: Lowering = ({ sink, scalar, address, constants }) => {
   sink.submit(op.SGD_UPDATE, chunks(count), words);
 };
 
+export const adamUpdate: Lowering = ({ sink, scalar, address, constants }) => {
+  const count = scalar('count');
+  const buffers = ['weights', 'gradients', 'mean', 'square', 'largest', 'settings'].map(address);
+  const numbers = ['learningRate', 'stepSize', 'beta1', 'beta2', 'share1', 'share2', 'epsilon'].map((name) =>
+    floatBits(scalar(name)),
+  );
+  const words = [...buffers, count, ...numbers, constants.amsgrad ? 1 : 0, constants.decoupled ? 1 : 0];
+  sink.submit(op.ADAM_UPDATE, chunks(count), words);
+};
+
 function rows(operation: number, { sink, scalar, address }: LoweredLaunch, perRow: readonly string[]): void {
   const rowCount = scalar('rowCount');
   const perTask = unitsPerTask(scalar('count') / Math.max(1, rowCount));

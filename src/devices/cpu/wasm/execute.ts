@@ -23,7 +23,7 @@ import {
   unary,
 } from './elementwise';
 import { matmulBlock, packPanels } from './matmul';
-import { sgdUpdate } from './parameters';
+import { adamUpdate, sgdUpdate } from './parameters';
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
 import { randomUniform } from './random';
 import { argmax, reduceColumns, reduceRows } from './reduce';
@@ -68,6 +68,7 @@ export function execute(operation: u32, at: usize, task: u32, thread: u32): void
     case op.CROSS_ENTROPY_GRAD: crossEntropyGrad(at, task); break;
     case op.RANDOM_UNIFORM: randomUniform(at, task); break;
     case op.SGD_UPDATE: sgdUpdate(at, task); break;
+    case op.ADAM_UPDATE: adamUpdate(at, task); break;
     case op.ROW_DISTANCES: rowDistances(at, task); break;
     case op.PROJECT_ROWS: projectRows(at, task); break;
     case op.PROJECT_ROWS_L1: projectRowsL1(at, task); break;

@@ -57,3 +57,81 @@ export function sgdUpdate(at: usize, task: u32): void {
     }
   }
 }
+
+@unmanaged
+class AdamParams {
+  weights: usize;
+  gradients: usize;
+  mean: usize;
+  square: usize;
+  largest: usize;
+  settings: usize;
+  count: u32;
+  learningRate: f32;
+  stepSize: f32;
+  beta1: f32;
+  beta2: f32;
+  share1: f32;
+  share2: f32;
+  epsilon: f32;
+  amsgrad: u32;
+  decoupled: u32;
+}
+
+/** Four elements from address offset `at` on; with `whole` false only the first of them is real, and stored. */
+@inline
+function adamFour(p: AdamParams, at: usize, whole: bool, scale: f32, decay: f32): void {
+  let weight = read(p.weights + at, whole);
+  let direction = read(p.gradients + at, whole);
+  if (p.decoupled) {
+    weight = f32x4.sub(weight, f32x4.mul(f32x4.splat(p.learningRate * scale * decay), weight));
+  } else {
+    direction = f32x4.add(direction, f32x4.mul(f32x4.splat(decay), weight));
+  }
+  const m = f32x4.add(
+    f32x4.mul(f32x4.splat(p.beta1), read(p.mean + at, whole)),
+    f32x4.mul(f32x4.splat(p.share1), direction),
+  );
+  const v = f32x4.add(
+    f32x4.mul(f32x4.splat(p.beta2), read(p.square + at, whole)),
+    f32x4.mul(f32x4.splat(p.share2), f32x4.mul(direction, direction)),
+  );
+  write(p.mean + at, m, whole);
+  write(p.square + at, v, whole);
+  let u = v;
+  if (p.amsgrad) {
+    u = f32x4.max(read(p.largest + at, whole), v);
+    write(p.largest + at, u, whole);
+  }
+  const step = f32x4.div(
+    f32x4.mul(f32x4.splat(p.stepSize * scale), m),
+    f32x4.add(f32x4.sqrt(u), f32x4.splat(p.epsilon)),
+  );
+  write(p.weights + at, f32x4.sub(weight, step), whole);
+}
+
+@inline
+function read(at: usize, whole: bool): v128 {
+  return whole ? v128.load(at) : v128.load32_splat(at);
+}
+
+@inline
+function write(at: usize, value: v128, whole: bool): void {
+  if (whole) v128.store(at, value);
+  else v128.store32_lane(at, value, 0);
+}
+
+export function adamUpdate(at: usize, task: u32): void {
+  const p = changetype<AdamParams>(at);
+  const end = min<u32>(p.count, (task + 1) * CHUNK);
+  for (let i = task * CHUNK; i < end; i += BLOCK) {
+    const settings = p.settings + (i / BLOCK) * 8;
+    const scale = load<f32>(settings);
+    if (scale == 0) continue;
+    const decay = load<f32>(settings, 4);
+    const stop = min<u32>(end, i + BLOCK);
+    let e = i;
+    for (; e + 4 <= stop; e += 4) adamFour(p, e * 4, true, scale, decay);
+    for (; e < stop; e++) adamFour(p, e * 4, false, scale, decay);
+  }
+}

@@ -7,12 +7,26 @@ import * as crossEntropy from './crossEntropy.ts';
 import * as elementwise from './elementwise.ts';
 import * as matmul from './matmul.ts';
 import * as optimizer from './optimizer.ts';
+import * as penalties from './penalties.ts';
 import * as pool from './pool.ts';
 import * as random from './random.ts';
 import * as reduce from './reduce.ts';
 import * as rows from './rows.ts';
 
-const families = [copy, elementwise, reduce, matmul, conv2d, batchNorm, pool, crossEntropy, random, optimizer, rows];
+const families = [
+  copy,
+  elementwise,
+  reduce,
+  matmul,
+  conv2d,
+  batchNorm,
+  pool,
+  crossEntropy,
+  random,
+  optimizer,
+  rows,
+  penalties,
+];
 
 const isKernel = (value: unknown): value is AnyKernel =>
   typeof value === 'object' && value !== null && 'reference' in value && 'buffers' in value;

@@ -12,3 +12,11 @@ export type { LayerDistance } from './distances.ts';
 export { type ConstrainableLayer, constrainableLayers } from './layers.ts';
 export type { Penalty } from './penalty.ts';
 export { depthScaled, type RadiusRule } from './radii.ts';
+export {
+  type L2SPOptions,
+  l2sp,
+  type MarsSPOptions,
+  marsSp,
+  WeightPenalty,
+  type WeightPenaltyOptions,
+} from './weightPenalty.ts';

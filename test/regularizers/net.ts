@@ -1,8 +1,10 @@
 /** What the regularisers' tests share: a small network of every kind of layer, and rows as plain numbers. */
+import { grad } from '../../src/autograd/tape.ts';
 import type { Device } from '../../src/devices/device.ts';
 import { BatchNorm2d, Conv2d, Linear } from '../../src/nn/layers.ts';
 import { Module } from '../../src/nn/module.ts';
 import { uniform } from '../../src/tensor/create.ts';
+import { scope } from '../../src/tensor/scope.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 
 /** A dense, a grouped and a depthwise convolution, a BatchNorm and a classifier. */
@@ -44,5 +46,31 @@ export async function disturb(model: Module, size: number, seed: number): Promis
       parameter,
       values.map((value, k) => value + size * (noise[k]! - 0.5)),
     );
+  }
+}
+
+/** Compares d loss / d weight with central differences, element by element, on the reference device: weights stay where they live. */
+export async function checkGradients(weights: readonly Tensor[], loss: () => Tensor, tolerance = 1e-6): Promise<void> {
+  const gradients = scope(() => grad(loss(), weights));
+  const step = 1e-5;
+  for (const [i, weight] of weights.entries()) {
+    const values = Float64Array.from(await weight.data());
+    const found = await gradients[i]!.data();
+    const at = async (element: number, value: number) => {
+      const changed = values.slice();
+      changed[element] = value;
+      write(weight, changed);
+      return scope(loss).item();
+    };
+    for (let element = 0; element < values.length; element += Math.ceil(values.length / 24)) {
+      const centre = values[element]!;
+      const numeric = ((await at(element, centre + step)) - (await at(element, centre - step))) / (2 * step);
+      const error = Math.abs(found[element]! - numeric) / Math.max(1, Math.abs(numeric));
+      if (!(error <= tolerance))
+        throw new Error(
+          `weight ${i}, element ${element}: the gradient is ${found[element]}, differences give ${numeric}`,
+        );
+    }
+    write(weight, values);
   }
 }

@@ -38,3 +38,4 @@ export const NARROW_WEIGHT_GRAD = 35;
 export const LAYER_NORMS = 36;
 export const PROJECT_ROWS_L1 = 37;
 export const ADAM_UPDATE = 38;
+export const ROW_PENALTY_GRAD = 39;

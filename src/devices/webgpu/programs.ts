@@ -22,6 +22,7 @@ import projectRowsL1Source from '../../../shaders/projectRowsL1.wgsl';
 import randomUniformSource from '../../../shaders/randomUniform.wgsl';
 import reduceSource from '../../../shaders/reduce.wgsl';
 import rowDistancesSource from '../../../shaders/rowDistances.wgsl';
+import rowPenaltyGradSource from '../../../shaders/rowPenaltyGrad.wgsl';
 import sgdUpdateSource from '../../../shaders/sgdUpdate.wgsl';
 import softmaxCrossEntropySource from '../../../shaders/softmaxCrossEntropy.wgsl';
 import softmaxCrossEntropyGradSource from '../../../shaders/softmaxCrossEntropyGrad.wgsl';
@@ -39,6 +40,7 @@ import { fill, stridedCopy } from '../../kernels/copy.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../kernels/crossEntropy.ts';
 import { accumulate, binary, firstNonFinite, toFloat, unary } from '../../kernels/elementwise.ts';
 import { adamUpdate, sgdUpdate } from '../../kernels/optimizer.ts';
+import { rowPenaltyGrad } from '../../kernels/penalties.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad, type PoolParams } from '../../kernels/pool.ts';
 import { randomUniform } from '../../kernels/random.ts';
 import { argmax, reduce } from '../../kernels/reduce.ts';
@@ -142,6 +144,7 @@ const rowPrograms: readonly Program[] = [
   defineProgram(rowDistances, { source: rowDistancesSource, workgroups: workgroupPerRow }),
   defineProgram(layerNorms, { source: layerNormsSource, workgroups: ({ layerCount }) => linearGrid(layerCount) }),
   defineProgram(projectRows, { source: projectRowsSource, workgroups: workgroupPerRow }),
+  defineProgram(rowPenaltyGrad, { source: rowPenaltyGradSource, workgroups: workgroupPerRow }),
   defineProgram(projectRowsL1, { source: projectRowsL1Source, workgroups: workgroupPerRow }),
   defineProgram(batchNormDistances, { source: batchNormDistancesSource, workgroups: threadPerChannel }),
   defineProgram(projectBatchNorm, { source: projectBatchNormSource, workgroups: threadPerChannel }),

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { rowPenaltyGrad } from '../../../src/kernels/penalties.ts';
 import {
   batchNormDistances,
   layerNorms,
@@ -100,6 +101,21 @@ export const rowCases = [
   describeCases(projectRows, { params: () => arena, inputs: rowInputs(1), chosen: large }),
   // Radii that few, many or almost all elements of a row survive.
   describeCases(projectRowsL1, { params: () => arena, inputs: rowInputs(0), chosen: large }),
+  describeCases(rowPenaltyGrad, {
+    params: () => arena,
+    // Some weights are where their anchors are.
+    inputs: (data, sizes, size) => {
+      const anchors = data.uniform(sizes.anchors, -1, 1);
+      return {
+        weights: anchors.map((anchor) => anchor + data.pick([0, 0.5, -0.75])),
+        anchors,
+        rows: rowTable(data, size),
+        factors: data.uniform(sizes.factors, 0, 2),
+        gradients: data.uniform(sizes.gradients, 3, 4),
+      };
+    },
+    chosen: (['difference', 'sign'] as const).flatMap((form) => large.map(([, params]) => [{ form }, params] as const)),
+  }),
   describeCases(batchNormDistances, {
     params: () => channels,
     inputs: (data, _sizes, size) => channelInputs(data, size),

@@ -46,6 +46,14 @@ export const rowDistances: Lowering = (launch) => rows(op.ROW_DISTANCES, launch,
 export const projectRows: Lowering = (launch) => rows(op.PROJECT_ROWS, launch, ['norms', 'radii']);
 export const projectRowsL1: Lowering = (launch) => rows(op.PROJECT_ROWS_L1, launch, ['norms', 'radii']);
 
+export const rowPenaltyGrad: Lowering = ({ sink, scalar, address, constants }) => {
+  const rowCount = scalar('rowCount');
+  const perTask = unitsPerTask(scalar('count') / Math.max(1, rowCount));
+  const buffers = ['weights', 'anchors', 'rows', 'factors', 'gradients'].map(address);
+  const words = [...buffers, rowCount, perTask, constants.form === 'sign' ? 1 : 0];
+  sink.submit(op.ROW_PENALTY_GRAD, Math.ceil(rowCount / perTask), words);
+};
+
 export const layerNorms: Lowering = ({ sink, scalar, address, constants }) => {
   const words = [...['values', 'layers', 'norms'].map(address), constants.norm === 'frobenius' ? 1 : 0];
   sink.submit(op.LAYER_NORMS, scalar('layerCount'), words);

@@ -27,7 +27,15 @@ import { adamUpdate, sgdUpdate } from './parameters';
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
 import { randomUniform } from './random';
 import { argmax, reduceColumns, reduceRows } from './reduce';
-import { batchNormDistances, layerNorms, projectBatchNorm, projectRows, projectRowsL1, rowDistances } from './rows';
+import {
+  batchNormDistances,
+  layerNorms,
+  projectBatchNorm,
+  projectRows,
+  projectRowsL1,
+  rowDistances,
+  rowPenaltyGrad,
+} from './rows';
 import { weightGrad } from './weightGrad';
 
 /** Tells the host that everything before signal `number` is done. */
@@ -72,6 +80,7 @@ export function execute(operation: u32, at: usize, task: u32, thread: u32): void
     case op.ROW_DISTANCES: rowDistances(at, task); break;
     case op.PROJECT_ROWS: projectRows(at, task); break;
     case op.PROJECT_ROWS_L1: projectRowsL1(at, task); break;
+    case op.ROW_PENALTY_GRAD: rowPenaltyGrad(at, task); break;
     case op.LAYER_NORMS: layerNorms(at, task); break;
     case op.BATCH_NORM_DISTANCES: batchNormDistances(at); break;
     case op.PROJECT_BATCH_NORM: projectBatchNorm(at); break;

@@ -1,4 +1,4 @@
-/** How far the rows of weights moved from their anchors, and the projections back onto their balls. */
+/** How far the rows of weights moved from their anchors, the projections back onto their balls, and what pulls them there. */
 import { sumLanes } from './math';
 
 @unmanaged
@@ -120,6 +120,39 @@ export function projectRowsL1(at: usize, task: u32): void {
       const origin = load<f32>(anchor + i * 4);
       const moved: f32 = load<f32>(w + i * 4) - origin;
       store<f32>(w + i * 4, origin + copysign<f32>(max<f32>(abs<f32>(moved) - theta, 0), moved));
+    }
+  }
+}
+
+@unmanaged
+class PenaltyParams {
+  weights: usize;
+  anchors: usize;
+  rows: usize;
+  factors: usize;
+  gradients: usize;
+  rowCount: u32;
+  rowsPerTask: u32;
+  isSign: u32;
+}
+
+export function rowPenaltyGrad(at: usize, task: u32): void {
+  const p = changetype<PenaltyParams>(at);
+  const last = min<u32>(p.rowCount, (task + 1) * p.rowsPerTask);
+  for (let row = task * p.rowsPerTask; row < last; row++) {
+    const factor = load<f32>(p.factors + row * 4);
+    const factors = f32x4.splat(factor);
+    let offset = load<u32>(p.rows + row * 8) * 4;
+    const end = offset + load<u32>(p.rows + row * 8, 4) * 4;
+    for (; !p.isSign && offset + 16 <= end; offset += 16) {
+      const moved = f32x4.sub(v128.load(p.weights + offset), v128.load(p.anchors + offset));
+      const gradient = p.gradients + offset;
+      v128.store(gradient, f32x4.add(v128.load(gradient), f32x4.mul(factors, moved)));
+    }
+    for (; offset < end; offset += 4) {
+      const moved: f32 = load<f32>(p.weights + offset) - load<f32>(p.anchors + offset);
+      const direction: f32 = !p.isSign || moved == 0 ? moved : copysign<f32>(1, moved);
+      store<f32>(p.gradients + offset, load<f32>(p.gradients + offset) + factor * direction);
     }
   }
 }

@@ -19,7 +19,7 @@ import {
 } from './options.ts';
 import { formatPercent, Output } from './output.ts';
 import { choice, wholeNumber } from './parse.ts';
-import { openingSize, resolvePreprocessing, transformOf } from './settings.ts';
+import { openingOf, resolvePreprocessing, transformOf } from './settings.ts';
 import { readWeightsFile, type WeightsFile } from './weights.ts';
 
 const SPLITS = ['train', 'val', 'test'] as const;
@@ -79,8 +79,10 @@ async function evaluateWeights(options: EvaluateOptions, output: Output, signal:
   const { imageSize = null, mean = null, std = null } = options;
   const preprocessing = resolvePreprocessing({ network, imageSize, mean, std }, weights.metadata.preprocessing);
   const classes = classesOf(options, weights);
+  const { preset = 'modern' } = weights.metadata;
+  const shown = { preset, augment: 'none' } as const;
   const dataset = await openDataset(options.dataset, {
-    imageSize: openingSize(preprocessing),
+    ...openingOf(preprocessing, shown),
     seed: options.seed ?? weights.metadata.seed ?? 0,
     ...(classes && { classes }),
     onMessage: (text) => output.message(text),
@@ -95,7 +97,7 @@ async function evaluateWeights(options: EvaluateOptions, output: Output, signal:
     const model = modelWithWeights(network, weights, device);
     checkClassCount(weights.path, model.head.outFeatures, options.dataset, dataset.classes);
     const chosen = firstOf(images, options.limit);
-    const transform = transformOf(preprocessing, 'none');
+    const transform = transformOf(preprocessing, 'none', shown);
     const loader = new DataLoader(chosen, { batchSize: options.batchSize, transform });
     const progress = output.progress('evaluate', chosen.length);
     const onProgress = (done: number) => progress.update(done);

@@ -1,6 +1,7 @@
 /** `marsgrad finetune`: pre-trained weights on new classes, by any of the paper's methods and those that it is compared with. */
 import { Command, Option } from 'commander';
-import { modelNames } from '../nn/index.ts';
+import { HEAD_KINDS, type HeadKind, modelNames } from '../nn/index.ts';
+import { normRows, quietRow } from './authorsOutput.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
 import { addMethodOptions, type MethodOptions, regularizationOf } from './methodOptions.ts';
@@ -17,7 +18,8 @@ import {
 import { choice, number, wholeNumber } from './parse.ts';
 import { withPreset } from './presets.ts';
 import { runOrResume, trainingSettings } from './request.ts';
-import { HEADS, type HeadKind, PRESETS, type Preset, type TrainingSettings } from './settings.ts';
+import { PRESETS, type Preset, type TrainingSettings } from './settings.ts';
+import { describeSummary, type TrainingResult } from './trainingRun.ts';
 import { readWeightsFile } from './weights.ts';
 
 export interface FinetuneOptions extends TrainingOptions, MethodOptions {
@@ -70,7 +72,7 @@ export function finetuneCommand(context: Context): Command {
     )
     .addOption(option('--network <name>', `one of ${modelNames().join(', ')}`, networkName))
     .option('--weights <file>', "safetensors, or PyTorch's .pth, .pt, .th; nothing in them is executed")
-    .addOption(option('--head <kind>', HEADS.join(', '), choice(HEADS)).default(HEADS[0]));
+    .addOption(option('--head <kind>', HEAD_KINDS.join(', '), choice(HEAD_KINDS)).default(HEAD_KINDS[0]));
   addMethodOptions(command);
   addDataOptions(command);
   addTrainingOptions(command, DEFAULTS);
@@ -79,7 +81,12 @@ export function finetuneCommand(context: Context): Command {
   addOutputOptions(command);
   return command.action(async (given: FinetuneOptions) => {
     const options = withAuthorsNames(withPreset(command, given));
-    await runOrResume(command, options, context, () => finetuneSettings(options));
+    const { quiet: isQuiet, normHist } = options;
+    const describe = (result: TrainingResult): string => {
+      const rows = [isQuiet && quietRow(result), normHist && normRows(result.distances)].filter(Boolean);
+      return rows.length > 0 ? rows.join('\n') : describeSummary(result.summary);
+    };
+    await runOrResume(command, options, context, () => finetuneSettings(options), { isQuiet, describe });
   });
 }
 

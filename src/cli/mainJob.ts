@@ -14,10 +14,6 @@ const OPTIMIZER: Omit<OptimizerSettings, 'learningRate'> = {
   amsgrad: false,
   semantics: 'pytorch',
   headScale: 1,
-  layerDecay: 1,
-  clipGradNorm: null,
-  accumulate: 1,
-  ema: null,
 };
 
 /** The same for both methods. */
@@ -38,7 +34,7 @@ const COMMON: Omit<TrainingSettings, 'optimizer' | 'regularization' | 'seed'> = 
   imageSize: null,
   mean: null,
   std: null,
-  augmentation: { kind: 'none', randAugment: null, mixup: 0, cutmix: 0 },
+  augment: 'none',
   epochs: 15,
   batchSize: 32,
   schedule: { name: 'cosine', warmupEpochs: 0, final: 0, decayEvery: 20, decayFactor: 0.5 },
@@ -46,7 +42,6 @@ const COMMON: Omit<TrainingSettings, 'optimizer' | 'regularization' | 'seed'> = 
   evaluateEvery: 0,
   logEvery: 0,
   dropLast: false,
-  gradNorm: false,
 };
 
 export type MainJobMethod = 'none' | 'mars-pgm';

@@ -1,5 +1,5 @@
 /** The options that choose a method and its strength, in our names and in those of the paper's authors. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { UsageError } from './errors.ts';
 import {
   factsOf,
@@ -29,8 +29,6 @@ export interface MethodOptions {
   readonly headAnchor: 'zero' | 'initial';
   readonly depthwiseRows?: 'channel' | 'kernel';
   readonly batchNorm: boolean;
-  readonly deltaCache?: string;
-  readonly ftpK: number;
   readonly probeEpochs?: number;
   readonly freezeFrac: number;
 }
@@ -67,7 +65,6 @@ export function addMethodOptions(command: Command): Command {
       ),
     )
     .option('--no-batch-norm', 'leave BatchNorm free')
-    .addOption(option('--ftp-k <k>', 'of ftp: how far a radius may shrink again, 0 … 1', number(0, 1)).default(1))
     .addOption(option('--probe-epochs <n>', 'of lp-ft (default: half of the epochs)', wholeNumber(1)));
 }
 
@@ -79,7 +76,6 @@ function addAuthorsMethodOptions(command: Command): void {
     option('--reg-norm <name>', `${REG_NORMS.join(', ')}: MARS or Frobenius (default: inf-op)`, choice(REG_NORMS)),
     option('--reg-extractor <l>', 'radius or coefficient on the pre-trained layers (default: inf)', radius),
     option('--reg-classifier <l>', 'the same on the classifier (default: inf)', radius),
-    new Option('--delta-cache <folder>', 'where delta keeps the weights of its channels'),
     option('--freeze-frac <f>', 'the first so many of the layers do not train (BatchNorm does)', number(0, 1)).default(
       0,
     ),
@@ -108,10 +104,7 @@ export function regularizationOf(options: MethodOptions, preset: Preset, epochs:
     headAnchor: options.headAnchor,
     depthwiseRows: options.depthwiseRows ?? (preset === 'authors' ? 'kernel' : 'channel'),
     batchNorm: options.batchNorm,
-    headNorm: options.regNorm ?? 'inf-op',
     form: preset === 'authors' ? 'authors' : 'original',
-    deltaCache: options.deltaCache ?? null,
-    ftpK: options.ftpK,
     probeEpochs: method === 'lp-ft' ? (options.probeEpochs ?? Math.ceil(epochs / 2)) : 0,
     freezeFraction: options.freezeFrac,
   };
@@ -128,10 +121,7 @@ export const FREE: RegularizationSettings = {
   headAnchor: 'zero',
   depthwiseRows: 'channel',
   batchNorm: true,
-  headNorm: 'inf-op',
   form: 'original',
-  deltaCache: null,
-  ftpK: 1,
   probeEpochs: 0,
   freezeFraction: 0,
 };

@@ -1,6 +1,6 @@
 /** Networks from weight files, with errors that name the file. */
 import type { Device } from '../devices/device.ts';
-import { type Classifier, createModel } from '../nn/index.ts';
+import { type Classifier, createModel, type HeadOptions } from '../nn/index.ts';
 import { Random } from '../tensor/random.ts';
 import { oneLine, UsageError } from './errors.ts';
 import type { WeightsFile } from './weights.ts';
@@ -20,7 +20,12 @@ export function networkNameOf(said: string | undefined, weights: WeightsFile | n
 export function modelWithWeights(network: string, weights: WeightsFile, device: Device): Classifier {
   const model = createModel(network, { device });
   const head = weights.state.get(`${model.headName}.weight`);
-  if (head && head.shape[0] !== model.head.outFeatures) model.resetHead(head.shape[0]!);
+  if (head) {
+    const [classes, inputs] = head.shape as [number, number];
+    const imageSize = weights.metadata.preprocessing?.size;
+    if (inputs !== model.head.inFeatures && imageSize) model.resetHead(classes, { kind: 'flattened', imageSize });
+    else if (classes !== model.head.outFeatures) model.resetHead(classes);
+  }
   try {
     model.loadStateDict(weights.state);
   } catch (error) {
@@ -30,6 +35,6 @@ export function modelWithWeights(network: string, weights: WeightsFile, device: 
 }
 
 /** Freshly drawn, with one seed for the network and for a new head. */
-export function replaceHead(model: Classifier, classes: number, seed: number): void {
-  model.resetHead(classes, { random: new Random(seed).fork('head') });
+export function replaceHead(model: Classifier, classes: number, seed: number, options: HeadOptions): void {
+  model.resetHead(classes, { ...options, random: new Random(seed).fork('head') });
 }

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { DEVICE_CHOICES, type DeviceChoice } from '../devices/choose.ts';
 import { modelNames } from '../nn/index.ts';
-import { choice, list, number, pair, rgb, wholeNumber } from './parse.ts';
+import { choice, list, number, rgb, wholeNumber } from './parse.ts';
 import {
   AUGMENTATIONS,
   type Augmentation,
@@ -33,12 +33,8 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly labelNoise: number;
   readonly validation?: number;
   readonly augment: Augmentation;
-  readonly randAugment?: [number, number];
-  readonly mixup: number;
-  readonly cutmix: number;
   readonly epochs: number;
   readonly batchSize: number;
-  readonly accumulate: number;
   readonly optimizer: OptimizerName;
   readonly amsgrad: boolean;
   readonly lr: number;
@@ -46,9 +42,6 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly nesterov: boolean;
   readonly weightDecay: number;
   readonly lrHeadScale: number;
-  readonly layerDecay: number;
-  readonly clipGradNorm?: number;
-  readonly ema?: number;
   readonly schedule: ScheduleName;
   readonly lrFinal: number;
   readonly lrDecayEvery: number;
@@ -59,7 +52,6 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly evaluateEvery: number;
   readonly logEvery: number;
   readonly dropLast: boolean;
-  readonly gradNorm: boolean;
   readonly out?: string;
   readonly resume?: string;
 }
@@ -125,7 +117,6 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
     .addOption(
       option('--log-every <n>', 'steps between two lines of the log; 0: epochs only', wholeNumber(0)).default(50),
     )
-    .option('--grad-norm', "log the L2 norm of the loss's gradient (mean over the steps of an epoch)", false)
     .option('--out <run>', 'the run folder to make (default: a new one under runs/)')
     .option('--resume <run>', 'go on with a stopped run, with its own settings');
 }
@@ -133,17 +124,13 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
 const share = number(0, 1);
 
 function addAugmentationOptions(command: Command, defaults: TrainingDefaults): void {
-  command
-    .addOption(
-      option(
-        '--augment <kind>',
-        `${AUGMENTATIONS.join(', ')}; the crop is random after a border of 1/8`,
-        choice(AUGMENTATIONS),
-      ).default(defaults.augment),
-    )
-    .addOption(option('--rand-augment <n,m>', 'RandAugment: so many operations of this magnitude (0 … 30)', pair))
-    .addOption(option('--mixup <alpha>', 'mixed pairs of images, share drawn from Beta(α, α)', number(0)).default(0))
-    .addOption(option('--cutmix <alpha>', 'pasted rectangles, area drawn from Beta(α, α)', number(0)).default(0));
+  command.addOption(
+    option(
+      '--augment <kind>',
+      `${AUGMENTATIONS.join(', ')}; crop: at random after a border of 1/8; resized-crop: a random part of any size`,
+      choice(AUGMENTATIONS),
+    ).default(defaults.augment),
+  );
 }
 
 function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void {
@@ -151,24 +138,18 @@ function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void
     .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)).default(defaults.epochs))
     .addOption(option('--batch-size <n>', 'images per step', wholeNumber(1)).default(defaults.batchSize))
     .addOption(
-      option('--accumulate <n>', 'batches per update; BatchNorm sees one at a time', wholeNumber(1)).default(1),
-    )
-    .addOption(
       new Option('--drop-last', 'leave out the last training batch of an epoch where it is not full').default(false),
     )
     .addOption(option('--optimizer <name>', OPTIMIZERS.join(', '), choice(OPTIMIZERS)).default('sgd'))
     .addOption(new Option('--amsgrad', 'of adam and adamw').default(false))
     .addOption(option('--lr <rate>', 'learning rate (the peak of the schedule)', number(0)).default(defaults.lr))
     .addOption(option('--lr-head-scale <f>', "the classifier's learning rate over the others'", number(0)).default(1))
-    .addOption(option('--layer-decay <f>', "a block's learning rate over the next one's", number(0)).default(1))
     .addOption(option('--momentum <m>', 'of sgd', share).default(0.9))
     .addOption(new Option('--nesterov', "Nesterov's momentum").default(defaults.nesterov))
     .addOption(new Option('--no-nesterov', 'plain momentum'))
     .addOption(
       option('--weight-decay <l>', 'λ of λ/2·‖w‖²; of adamw: decoupled', number(0)).default(defaults.weightDecay),
-    )
-    .addOption(option('--clip-grad-norm <n>', 'largest L2 norm of the gradient', number(0)))
-    .addOption(option('--ema <decay>', 'test and save a moving average of the weights', share));
+    );
 }
 
 function addScheduleOptions(command: Command, defaults: TrainingDefaults): void {

@@ -16,15 +16,19 @@ export class Output {
   private readonly stdout: NodeJS.WritableStream;
   private readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 
-  constructor(isJson: boolean, streams: Pick<NodeJS.Process, 'stdout' | 'stderr'> = process) {
+  private readonly isQuiet: boolean;
+
+  /** `isQuiet`: nothing but the result. */
+  constructor(isJson: boolean, streams: Pick<NodeJS.Process, 'stdout' | 'stderr'> = process, isQuiet = false) {
     this.isJson = isJson;
+    this.isQuiet = isQuiet;
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
   }
 
   /** A line for people, about what happens. */
   message(text: string): void {
-    this.stderr.write(`${text}\n`);
+    if (!this.isQuiet) this.stderr.write(`${text}\n`);
   }
 
   /** An object for machines; written with --json only. */
@@ -41,7 +45,7 @@ export class Output {
   progress(title: string, total: number, start = 0): Progress {
     const startedAt = performance.now();
     const speedAt = (done: number) => (done - start) / ((performance.now() - startedAt) / 1000);
-    if (this.stderr.isTTY) return this.barProgress(title, total, start, speedAt);
+    if (this.stderr.isTTY && !this.isQuiet) return this.barProgress(title, total, start, speedAt);
     let lastLine = startedAt;
     return {
       update: (done, details = []) => {

@@ -1,8 +1,17 @@
 /** From settings to what a training step is made of: the optimiser with its links, the penalties, and what is measured. */
-import type { Classifier } from '../nn/index.ts';
-import { chain, type Optimizer, project, SGD } from '../optim/index.ts';
-import { type Ball, marsBall, type Penalty } from '../regularizers/index.ts';
-import type { TrainingSettings } from './settings.ts';
+import { type Classifier, freezeFraction, linearProbe } from '../nn/index.ts';
+import { Adam, AdamW, chain, type Optimizer, type ParameterGroup, project, SGD } from '../optim/index.ts';
+import {
+  type Ball,
+  constrainableLayers,
+  depthScaled,
+  frobeniusBall,
+  l2sp,
+  marsBall,
+  marsSp,
+  type Penalty,
+} from '../regularizers/index.ts';
+import type { OptimizerSettings, RegularizationSettings, TrainingSettings } from './settings.ts';
 
 export interface Regularization {
   /** Measures distances, whatever the method. */
@@ -11,20 +20,65 @@ export interface Regularization {
   readonly constraint: Ball | null;
   readonly optimizer: Optimizer;
   readonly penalties: readonly Penalty[];
+  /** Chooses what trains in an epoch. */
+  readonly onEpochStart: (epoch: number) => void;
 }
 
+/** The model holds its pre-trained weights and a fresh head: they are the anchors. */
 export function regularize(model: Classifier, settings: TrainingSettings): Regularization {
-  const { method, extractor, classifier } = settings.regularization;
-  const sgd = new SGD(model.parameters(), settings.optimizer);
-  const ball = marsBall(model, {
-    extractor: extractor ?? Number.POSITIVE_INFINITY,
-    classifier: classifier ?? Number.POSITIVE_INFINITY,
-  });
-  const isConstrained = method === 'mars-pgm';
+  const { regularization } = settings;
+  const isConstrained = regularization.method === 'mars-pgm' || regularization.method === 'l2-pgm';
+  const optimizer = optimizerOf(model, settings.optimizer);
+  const ball = isConstrained ? ballOf(model, regularization) : freeBall(model, regularization);
   return {
     ball,
     constraint: isConstrained ? ball : null,
-    optimizer: isConstrained ? chain(sgd, project(ball)) : sgd,
-    penalties: [],
+    optimizer: isConstrained ? chain(optimizer, project(ball)) : optimizer,
+    penalties: penaltiesOf(model, regularization),
+    onEpochStart: (epoch) => chooseTrainable(model, regularization, epoch),
   };
+}
+
+function optimizerOf(model: Classifier, settings: OptimizerSettings): Optimizer {
+  const head = new Set(model.head.parameters());
+  const groups: ParameterGroup[] = [
+    { parameters: model.parameters().filter((parameter) => !head.has(parameter)) },
+    { parameters: [...head], learningRateScale: settings.headScale },
+  ];
+  const { name, learningRate, weightDecay, betas, epsilon, amsgrad, semantics } = settings;
+  if (name === 'adam') return new Adam(groups, { learningRate, weightDecay, betas, epsilon, amsgrad, semantics });
+  if (name === 'adamw') return new AdamW(groups, { learningRate, weightDecay, betas, epsilon, amsgrad });
+  return new SGD(groups, settings);
+}
+
+function ballOf(model: Classifier, settings: RegularizationSettings): Ball {
+  const { method, relative, headAnchor, depthwiseRows, batchNorm, projection, depthFactor } = settings;
+  const extractor = settings.extractor ?? Number.POSITIVE_INFINITY;
+  const classifier = settings.classifier ?? Number.POSITIVE_INFINITY;
+  const radii = depthFactor === 1 ? {} : { radii: depthScaled(constrainableLayers(model), extractor, depthFactor) };
+  const options = { extractor, classifier, relative, headAnchor, depthwiseRows, batchNorm, ...radii };
+  return method === 'l2-pgm' ? frobeniusBall(model, options) : marsBall(model, { ...options, projection });
+}
+
+/** It bounds nothing. */
+function freeBall(model: Classifier, { headAnchor, depthwiseRows }: RegularizationSettings): Ball {
+  const [extractor, classifier] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  return marsBall(model, { extractor, classifier, headAnchor, depthwiseRows });
+}
+
+function penaltiesOf(model: Classifier, settings: RegularizationSettings): Penalty[] {
+  const { method, form } = settings;
+  const coefficients = { extractor: settings.extractor ?? 0, classifier: settings.classifier ?? 0 };
+  if (method === 'l2-sp') return [l2sp(model, { ...coefficients, form })];
+  if (method === 'mars-sp') return [marsSp(model, { ...coefficients, batchNorm: form === 'authors' ? 'sum' : 'max' })];
+  return [];
+}
+
+function chooseTrainable(model: Classifier, settings: RegularizationSettings, epoch: number): void {
+  const { method, probeEpochs, freezeFraction: fraction } = settings;
+  if (method === 'linear-probe' || (method === 'lp-ft' && epoch < probeEpochs)) linearProbe(model);
+  else if (method === 'lp-ft' || fraction > 0) {
+    model.unfreeze();
+    freezeFraction(model, fraction);
+  }
 }

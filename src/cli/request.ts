@@ -8,7 +8,7 @@ import type { TrainingOptions } from './options.ts';
 import { Output } from './output.ts';
 import { freePath } from './runFolder.ts';
 import type { OptimizerSettings, TrainingSettings } from './settings.ts';
-import { describeSummary, resumeRun, startRun } from './trainingRun.ts';
+import { describeSummary, resumeRun, startRun, type TrainingResult } from './trainingRun.ts';
 
 /** Settings of a training from random weights, to which `finetune` adds its own. */
 export function trainingSettings(
@@ -35,12 +35,7 @@ export function trainingSettings(
     imageSize: options.imageSize ?? null,
     mean: options.mean ?? null,
     std: options.std ?? null,
-    augmentation: {
-      kind: options.augment,
-      randAugment: options.randAugment ?? null,
-      mixup: options.mixup,
-      cutmix: options.cutmix,
-    },
+    augment: options.augment,
     regularization: FREE,
     epochs: options.epochs,
     batchSize: options.batchSize,
@@ -57,7 +52,6 @@ export function trainingSettings(
     evaluateEvery: options.evaluateEvery,
     logEvery: options.logEvery,
     dropLast: options.dropLast,
-    gradNorm: options.gradNorm,
   };
 }
 
@@ -73,38 +67,33 @@ function optimizerSettings(options: TrainingOptions): OptimizerSettings {
     amsgrad: options.amsgrad,
     semantics: 'pytorch',
     headScale: options.lrHeadScale,
-    layerDecay: options.layerDecay,
-    clipGradNorm: options.clipGradNorm ?? null,
-    accumulate: options.accumulate,
-    ema: options.ema ?? null,
   };
 }
 
 /** Options that may accompany `--resume`: they do not change the result. */
-const ALLOWED_WITH_RESUME = new Set(['resume', 'json', 'debug', 'threads']);
+const ALLOWED_WITH_RESUME = new Set(['resume', 'json', 'debug', 'threads', 'quiet', 'normHist']);
 
-/** Runs what `settings` says, or goes on with `--resume`. */
+/** Runs what `settings` says, or goes on with `--resume`; `describe` is what people read in the end. */
 export async function runOrResume(
   command: Command,
   options: TrainingOptions,
   context: Context,
   settings: () => Promise<TrainingSettings>,
+  { isQuiet = false, describe = ({ summary }: TrainingResult) => describeSummary(summary) } = {},
 ): Promise<void> {
-  const output = new Output(options.json, context.streams);
+  const output = new Output(options.json, context.streams, isQuiet);
   const { signal } = context;
   try {
     const { threads } = options;
     const device = { device: options.device, ...(threads !== undefined && { threads }) };
     if (options.resume !== undefined) {
       checkOnlyResume(command);
-      const { summary } = await resumeRun(options.resume, { device, output, signal });
-      output.result(describeSummary(summary));
+      output.result(describe(await resumeRun(options.resume, { device, output, signal })));
       return;
     }
     const chosen = await settings();
     const out = options.out ?? freePath(`runs/${nameOf(chosen)}`);
-    const { summary } = await startRun({ settings: chosen, device, out, output, signal });
-    output.result(describeSummary(summary));
+    output.result(describe(await startRun({ settings: chosen, device, out, output, signal })));
   } finally {
     output.close();
   }

@@ -8,7 +8,7 @@ import { setDefaultDevice } from '../tensor/create.ts';
 import { modelWithWeights, replaceHead } from './model.ts';
 import type { Output } from './output.ts';
 import { type Regularization, regularize } from './regularization.ts';
-import { openingSize, resolvePreprocessing, scheduleOf, type TrainingSettings, transformOf } from './settings.ts';
+import { openingOf, resolvePreprocessing, scheduleOf, type TrainingSettings, transformOf } from './settings.ts';
 import { readWeightsFile, type WeightsFile } from './weights.ts';
 
 export interface Session {
@@ -31,11 +31,14 @@ export async function openSession(
   const weights = settings.weights === null ? null : await readWeightsFile(settings.weights);
   const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
   const dataset = await openDataset(settings.dataset, {
-    imageSize: openingSize(preprocessing),
+    ...openingOf(preprocessing, settings),
     seed: settings.seed,
     labelNoise: settings.labelNoise,
     ...(settings.classes && { classes: settings.classes }),
     ...(settings.trainPerClass !== null && { trainPerClass: settings.trainPerClass }),
+    ...(settings.trainFraction !== null && { trainFraction: settings.trainFraction }),
+    stratified: settings.preset !== 'authors',
+    trainOnValidation: settings.trainOnValidation,
     ...(settings.validation !== null && { validation: settings.validation }),
     onMessage: (text) => output.message(text),
   });
@@ -44,10 +47,10 @@ export async function openSession(
   output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
   setDefaultDevice(chosen.device);
   try {
-    const model = modelFor(settings, weights, dataset.classes.length, chosen);
+    const model = modelFor(settings, weights, dataset.classes.length, preprocessing.size, chosen);
     const loader = new DataLoader(dataset.train, {
       batchSize: settings.batchSize,
-      transform: transformOf(preprocessing, settings.augmentation.kind),
+      transform: transformOf(preprocessing, settings.augment, settings),
       shuffle: true,
       seed: settings.seed,
       dropLast: settings.dropLast,
@@ -62,13 +65,13 @@ export async function openSession(
 }
 
 function modelFor(
-  { network, seed }: TrainingSettings,
+  { network, head: kind, seed }: TrainingSettings,
   weights: WeightsFile | null,
   classes: number,
+  imageSize: number,
   { device }: ChosenDevice,
 ): Classifier {
-  if (!weights) return createModel(network, { classes, seed, device });
-  const model = modelWithWeights(network, weights, device);
-  replaceHead(model, classes, seed);
+  const model = weights ? modelWithWeights(network, weights, device) : createModel(network, { classes, seed, device });
+  if (weights || kind === 'flattened') replaceHead(model, classes, seed, { kind, imageSize });
   return model;
 }

@@ -5,17 +5,20 @@ import {
   normalize,
   randomCrop,
   randomHorizontalFlip,
+  randomResizedCrop,
+  resize as resizeImage,
   type Transform,
   toFloat,
+  toRaw,
 } from '../data/index.ts';
-import { type Preprocessing, preprocessingOf } from '../nn/index.ts';
+import { type HeadKind, type Preprocessing, preprocessingOf } from '../nn/index.ts';
 import { constant, cosine, oneCycle, type Schedule, stepDecay, withWarmup } from '../optim/index.ts';
 import { UsageError } from './errors.ts';
-import type { Method, RegNorm } from './methods.ts';
+import type { Method } from './methods.ts';
 
 export const PRESETS = ['modern', 'authors'] as const;
 export type Preset = (typeof PRESETS)[number];
-export const AUGMENTATIONS = ['none', 'crop+flip'] as const;
+export const AUGMENTATIONS = ['none', 'crop+flip', 'resized-crop+flip'] as const;
 export type Augmentation = (typeof AUGMENTATIONS)[number];
 export const SCHEDULES = ['constant', 'step', 'cosine', 'one-cycle'] as const;
 export type ScheduleName = (typeof SCHEDULES)[number];
@@ -23,8 +26,6 @@ export const OPTIMIZERS = ['sgd', 'adam', 'adamw'] as const;
 export type OptimizerName = (typeof OPTIMIZERS)[number];
 export const PROJECTIONS = ['row-radial', 'row-l1-exact', 'matrix-radial'] as const;
 export type ProjectionName = (typeof PROJECTIONS)[number];
-export const HEADS = ['pooled', 'flattened'] as const;
-export type HeadKind = (typeof HEADS)[number];
 
 export interface ScheduleSettings {
   readonly name: ScheduleName;
@@ -53,14 +54,6 @@ export interface OptimizerSettings {
   readonly semantics: 'pytorch' | 'keras';
   /** Learning rate of the classifier over that of the rest. */
   readonly headScale: number;
-  /** Learning rate of a block over that of the next one; 1: all alike. */
-  readonly layerDecay: number;
-  /** Largest L2 norm of the gradient; null: not clipped. */
-  readonly clipGradNorm: number | null;
-  /** Batches per update. */
-  readonly accumulate: number;
-  /** Decay of the moving average of the weights, which is then what is tested and saved; null: none. */
-  readonly ema: number | null;
 }
 
 /** What ties the weights to their starting point. */
@@ -80,27 +73,12 @@ export interface RegularizationSettings {
   /** Rows of a depthwise convolution: one per channel, or (the authors' code) one for the whole kernel. */
   readonly depthwiseRows: 'channel' | 'kernel';
   readonly batchNorm: boolean;
-  /** Norm of the classifier's penalty beside the authors' DELTA. */
-  readonly headNorm: RegNorm;
-  /** Whose form of L2-SP, MARS-SP and DELTA. */
+  /** Whose form of L2-SP and MARS-SP. */
   readonly form: 'original' | 'authors';
-  /** DELTA: a folder in which channel weights are kept; null: they are computed anew. */
-  readonly deltaCache: string | null;
-  /** FTP's k: how much of a positive gradient shrinks a radius, 0 … 1. */
-  readonly ftpK: number;
   /** Epochs of the classifier alone before `lp-ft` trains all. */
   readonly probeEpochs: number;
   /** The first so many of the layers do not train (BatchNorm's do); 0: none. */
   readonly freezeFraction: number;
-}
-
-export interface AugmentationSettings {
-  readonly kind: Augmentation;
-  /** RandAugment's number of operations and magnitude; null: none. */
-  readonly randAugment: readonly [operations: number, magnitude: number] | null;
-  /** α of Beta(α, α); 0: none. */
-  readonly mixup: number;
-  readonly cutmix: number;
 }
 
 export interface TrainingSettings {
@@ -129,7 +107,7 @@ export interface TrainingSettings {
   readonly imageSize: number | null;
   readonly mean: readonly [number, number, number] | null;
   readonly std: readonly [number, number, number] | null;
-  readonly augmentation: AugmentationSettings;
+  readonly augment: Augmentation;
   readonly regularization: RegularizationSettings;
   readonly epochs: number;
   readonly batchSize: number;
@@ -141,8 +119,6 @@ export interface TrainingSettings {
   readonly logEvery: number;
   /** Leave out an epoch's last batch where it is not full. */
   readonly dropLast: boolean;
-  /** Measure the norm of the gradient at every step. */
-  readonly gradNorm: boolean;
 }
 
 /** The learning rate of every step. */
@@ -193,12 +169,30 @@ export function resolvePreprocessing(
   };
 }
 
-/** The side to which images are brought when the data set is opened: the middle square of what has that shorter side. */
-export const openingSize = ({ resize, size }: Preprocessing): number => resize ?? size;
+/**
+ * How images are brought to one size when the data set is opened: the side, and whether as a square cut from the middle or stretched
+ * by the nearest neighbour (the authors). Null: they keep their size until they are transformed.
+ */
+export function openingOf(
+  { resize, size }: Preprocessing,
+  { preset, augment }: Pick<TrainingSettings, 'preset' | 'augment'>,
+): { readonly imageSize: number; readonly fit: 'square' | 'stretch' } | null {
+  if (preset === 'authors') return { imageSize: size, fit: 'stretch' };
+  return augment === 'resized-crop+flip' ? null : { imageSize: resize ?? size, fit: 'square' };
+}
 
-/** From a square of `openingSize` to the network's input. */
-export function transformOf({ resize, size, mean, deviation }: Preprocessing, augment: Augmentation): Transform {
-  const margin = resize === null ? { padding: Math.max(1, Math.round(size / 8)) } : {};
-  const steps = augment === 'none' ? [centerCrop(size)] : [randomCrop(size, margin), randomHorizontalFlip()];
-  return compose([...steps, toFloat(), normalize(mean, deviation)]);
+/** From an image as it was opened to the network's input, in training (`augment`) or evaluation (`none`). */
+export function transformOf(
+  { resize, size, mean, deviation }: Preprocessing,
+  augment: Augmentation,
+  { preset, augment: opened }: Pick<TrainingSettings, 'preset' | 'augment'>,
+): Transform {
+  const floats = preset === 'authors' ? [toRaw()] : [toFloat(), normalize(mean, deviation)];
+  if (augment === 'resized-crop+flip') return compose([randomResizedCrop(size), randomHorizontalFlip(), ...floats]);
+  if (augment === 'crop+flip') {
+    const margin = resize === null ? { padding: Math.max(1, Math.round(size / 8)) } : {};
+    return compose([randomCrop(size, margin), randomHorizontalFlip(), ...floats]);
+  }
+  const shrunk = opened === 'resized-crop+flip' && preset !== 'authors' ? [resizeImage(resize ?? size)] : [];
+  return compose([...shrunk, centerCrop(size), ...floats]);
 }

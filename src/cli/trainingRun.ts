@@ -1,9 +1,10 @@
 /** A training run from settings to run folder: what `train`, `finetune` and `demo` share. */
-import { DataLoader } from '../data/index.ts';
+import { DataLoader, type ImageDataset } from '../data/index.ts';
 import type { DeviceRequest } from '../devices/choose.ts';
+import type { Preprocessing } from '../nn/index.ts';
 import type { LayerDistance } from '../regularizers/index.ts';
 import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } from '../train/index.ts';
-import { InterruptedError } from './errors.ts';
+import { InterruptedError, UsageError } from './errors.ts';
 import { formatPercent, type Output } from './output.ts';
 import { VERSION } from './package.ts';
 import { type RunConfig, RunFolder } from './runFolder.ts';
@@ -125,7 +126,7 @@ async function train(
   const startedAt = performance.now();
   const { settings, output, signal } = request;
   const { model, dataset, preprocessing, loader, schedule } = session;
-  const { ball, constraint, optimizer, penalties } = session.regularization;
+  const { ball, constraint, optimizer, penalties, onEpochStart } = session.regularization;
   const watch = new Watch(run, settings, output, loader.imageCount, checkpoint);
   // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
   const { status, checkpoint: last } = await fit({
@@ -137,6 +138,7 @@ async function train(
     labelSmoothing: settings.labelSmoothing,
     constraint,
     penalties,
+    onEpochStart,
     signal,
     ...(checkpoint && { resume: checkpoint }),
     onStep: (record) => watch.step(record),
@@ -148,8 +150,8 @@ async function train(
     throw error;
   });
   const distances = await ball.distances();
-  const { network, seed } = settings;
-  const metadata = packMetadata({ network, seed, classes: dataset.classes, preprocessing });
+  const { network, seed, preset } = settings;
+  const metadata = packMetadata({ network, seed, preset, classes: dataset.classes, preprocessing });
   await run.finish(asFloat32(await model.stateDict()), metadata, distances);
   const summary = summaryOf(run, test, (performance.now() - startedAt) / 1000);
   run.log({ ...summary, step: summary.steps });
@@ -170,25 +172,34 @@ async function validationOf(
   settings: TrainingSettings,
   { epoch }: EpochRecord,
 ): Promise<Evaluation | null> {
-  const { evaluateEvery, batchSize } = settings;
-  if (!dataset.val || evaluateEvery === 0 || epoch % evaluateEvery !== 0) return null;
-  const transform = transformOf(preprocessing, 'none');
-  return evaluate(model, new DataLoader(dataset.val, { batchSize, transform }));
+  const { evaluateEvery, evaluateOn } = settings;
+  if (!dataset.val || evaluateOn === 'val' || evaluateEvery === 0 || epoch % evaluateEvery !== 0) return null;
+  return evaluate(model, evaluationLoader(dataset.val, preprocessing, settings));
 }
 
+/** Of the images that decide in the end: the test images, or (the authors, without --test) the validation images. */
 async function testOf(
   { model, dataset, preprocessing }: Session,
-  { batchSize }: TrainingSettings,
+  settings: TrainingSettings,
   output: Output,
   signal: AbortSignal,
 ): Promise<Evaluation> {
-  const loader = new DataLoader(dataset.test, { batchSize, transform: transformOf(preprocessing, 'none') });
-  const progress = output.progress('test', dataset.test.length);
+  const images = dataset[settings.evaluateOn];
+  if (!images) throw new UsageError(`${settings.dataset} has no validation images: add --test, or --validation 0.2.`);
+  const loader = evaluationLoader(images, preprocessing, settings);
+  const progress = output.progress(settings.evaluateOn, loader.imageCount);
   try {
     return await evaluate(model, loader, { signal, onProgress: (done) => progress.update(done) });
   } finally {
     progress.stop();
   }
+}
+
+/** The authors drop the last batch where it is not full; nobody else does. */
+function evaluationLoader(images: ImageDataset, preprocessing: Preprocessing, settings: TrainingSettings): DataLoader {
+  const { batchSize, preset } = settings;
+  const dropLast = preset === 'authors' && images.length >= batchSize;
+  return new DataLoader(images, { batchSize, dropLast, transform: transformOf(preprocessing, 'none', settings) });
 }
 
 function summaryOf(run: RunFolder, test: Evaluation, seconds: number): TrainingSummary {

@@ -2,6 +2,7 @@
 import { type SafetensorsMetadata, type StateDict, stripPrefix, toFloat32 } from '../io/index.ts';
 import { loadWeights } from '../io/node/files.ts';
 import type { ModuleState, Preprocessing } from '../nn/index.ts';
+import { PRESETS, type Preset } from './settings.ts';
 
 /** Stored with the weights that are trained here; a file from elsewhere has none of it. */
 export interface WeightsMetadata {
@@ -10,6 +11,8 @@ export interface WeightsMetadata {
   readonly preprocessing?: Preprocessing;
   /** Decided which images of an unsplit folder are for testing. */
   readonly seed?: number;
+  /** How images became inputs. */
+  readonly preset?: Preset;
 }
 
 export interface WeightsFile {
@@ -27,7 +30,7 @@ export async function readWeightsFile(path: string): Promise<WeightsFile> {
 
 /** A file from elsewhere may use the same keys for something else: what does not fit is refused by name. */
 function unpackMetadata(metadata: SafetensorsMetadata, path: string): WeightsMetadata {
-  const { network, classes, preprocessing, seed } = metadata;
+  const { network, classes, preprocessing, seed, preset } = metadata;
   const refuse = (key: string): never => {
     throw new Error(`${path}: its metadata '${key}' is not what marsgrad writes there.`);
   };
@@ -43,9 +46,12 @@ function unpackMetadata(metadata: SafetensorsMetadata, path: string): WeightsMet
     ...(network && { network }),
     ...(classes && { classes: parsed('classes', classes, isNames) }),
     ...(preprocessing && { preprocessing: parsed('preprocessing', preprocessing, isPreprocessing) }),
+    ...(preset && { preset: parsed('preset', preset, isPreset) }),
     ...(seed && { seed: parsed('seed', seed, Number.isInteger as (value: unknown) => value is number) }),
   };
 }
+
+const isPreset = (value: unknown): value is Preset => PRESETS.some((name) => name === value);
 
 const isNames = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((name) => typeof name === 'string');
@@ -65,6 +71,7 @@ export function packMetadata(metadata: Required<WeightsMetadata>): Record<string
     classes: JSON.stringify(metadata.classes),
     preprocessing: JSON.stringify(metadata.preprocessing),
     seed: String(metadata.seed),
+    preset: JSON.stringify(metadata.preset),
   };
 }
 

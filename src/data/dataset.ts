@@ -138,6 +138,31 @@ export function mapImages(parent: ImageDataset, change: (image: RawImage) => Raw
   };
 }
 
+/** The images of `first`, then those of `second`; both have the same classes. Throws where one of them has label noise. */
+export function concatenate(first: ImageDataset, second: ImageDataset): ImageDataset {
+  if (first.classes.join('\n') !== second.classes.join('\n'))
+    throw new Error(`${first.name} and ${second.name} have different classes.`);
+  if (first.cleanLabels || second.cleanLabels)
+    throw new Error(`${first.name}: join data sets before adding label noise, not after.`);
+  const at = (index: number): [ImageDataset, number] =>
+    index < first.length ? [first, index] : [second, index - first.length];
+  return {
+    name: first.name,
+    classes: first.classes,
+    length: first.length + second.length,
+    labels: Int32Array.from([...first.labels, ...second.labels]),
+    channels: 3,
+    image: (index) => {
+      const [part, own] = at(index);
+      return part.image(own);
+    },
+    origin: (index) => {
+      const [part, own] = at(index);
+      return part.origin(own);
+    },
+  };
+}
+
 /** For each class the indices of its images, ascending. */
 export function indicesByClass(dataset: ImageDataset): number[][] {
   const groups: number[][] = dataset.classes.map(() => []);

@@ -120,6 +120,13 @@ export function stratifiedSplit<Part extends string>(
   return Object.fromEntries(split) as Record<Part, ImageDataset>;
 }
 
+/** A random share of the images whatever their class, in the data set's order (what the paper's authors do; see `stratifiedSplit`). */
+export function randomFraction(dataset: ImageDataset, fraction: number, seed: number): ImageDataset {
+  if (!(fraction > 0 && fraction <= 1)) throw new RangeError(`A share must be above 0 and at most 1, got ${fraction}.`);
+  const chosen = new Random(seed).fork('fraction').permutation(dataset.length);
+  return subset(dataset, ascending([...chosen.slice(0, Math.max(1, Math.round(fraction * dataset.length)))]));
+}
+
 /**
  * Symmetric label noise: in every class of n images exactly round(fraction · n) get a wrong label, drawn uniformly from the
  * *other* classes. So exactly that share is wrong. (Redrawing a share uniformly from *all* K classes, as some papers

@@ -1,4 +1,5 @@
 /** Modules, layers, initialisers and networks. */
+export { freezeFraction, headOf, linearProbe } from './freezing.ts';
 export * from './init.ts';
 export * from './layers.ts';
 export * from './models/index.ts';

@@ -65,6 +65,8 @@ export interface LinearOptions extends LayerOptions {
   readonly bias?: boolean;
   /** Of the weight. Default: PyTorch's, uniform on ±1/√fanIn. */
   readonly initializer?: Initializer;
+  /** Of the bias. Default: PyTorch's, uniform on ±1/√fanIn. */
+  readonly biasInitializer?: Initializer;
 }
 
 /** y = x·Wᵀ + b: (…, in) → (…, out), weight (out, in), bias (out). */
@@ -77,7 +79,8 @@ export class Linear extends Module {
     for (const [what, value] of Object.entries({ inFeatures, outFeatures })) needCount('Linear', what, value);
     const shape = [outFeatures, inFeatures];
     this.weight = parameter(drawn(shape, options.initializer ?? defaultWeight, options));
-    this.bias = (options.bias ?? true) ? parameter(drawn([outFeatures], defaultBias(shape), options)) : null;
+    const { biasInitializer = defaultBias(shape) } = options;
+    this.bias = (options.bias ?? true) ? parameter(drawn([outFeatures], biasInitializer, options)) : null;
   }
 
   get inFeatures(): number {

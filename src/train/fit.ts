@@ -70,6 +70,11 @@ export interface FitOptions {
   readonly resume?: Checkpoint;
   /** Stops after the step in work; the result then holds a checkpoint. */
   readonly signal?: AbortSignal;
+  /**
+   * Called before the first batch of every epoch (from 0), and where a run goes on in the middle of one: the place to freeze and unfreeze.
+   * What it does must depend on the epoch alone.
+   */
+  readonly onEpochStart?: (epoch: number) => void;
   /** Called for every step, one or two steps late. */
   readonly onStep?: (record: StepRecord) => void;
   /** Called after every epoch, and awaited: the place to evaluate, to log, to save. */
@@ -154,6 +159,7 @@ class Run {
     this.saved = this.options.resume ?? (await this.capture());
     try {
       while (this.position.epoch < epochs) {
+        this.options.onEpochStart?.(this.position.epoch);
         if (signal?.aborted || !(await this.finishEpoch())) return await this.interrupted();
         await this.closeEpoch();
       }

@@ -50,7 +50,11 @@ export class Workspace {
   }
 
   /** `root/<split>/<class>/<n>.png`, 8×8, each class with a colour of its own under some noise. */
-  async images(name: string, classes: readonly string[], counts: { train: number; test: number }): Promise<string> {
+  async images(
+    name: string,
+    classes: readonly string[],
+    counts: { train: number; val?: number; test: number },
+  ): Promise<string> {
     for (const [split, count] of Object.entries(counts)) {
       for (const [label, className] of classes.entries()) {
         const folder = this.path(name, split, className);

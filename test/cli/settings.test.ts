@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  openingSize,
+  openingOf,
   resolvePreprocessing,
   scheduleOf,
   type TrainingSettings,
@@ -41,6 +41,7 @@ describe('scheduleOf', () => {
 });
 
 describe('preprocessing', () => {
+  const plain = { preset: 'modern', augment: 'none' } as const;
   const silent = { imageSize: null, mean: null, std: null };
 
   it('is what the command line says, else the weights, else the network', () => {
@@ -57,18 +58,33 @@ describe('preprocessing', () => {
 
   it('keeps the margin of ImageNet networks: 256 for 224, in proportion', () => {
     const usual = resolvePreprocessing({ network: 'resnet50', ...silent }, undefined);
-    expect([openingSize(usual), usual.size]).toEqual([256, 224]);
+    expect([openingOf(usual, plain), usual.size]).toEqual([{ imageSize: 256, fit: 'square' }, 224]);
     const half = resolvePreprocessing({ network: 'resnet50', ...silent, imageSize: 112 }, undefined);
-    expect([openingSize(half), half.size]).toEqual([128, 112]);
+    expect([openingOf(half, plain)?.imageSize, half.size]).toEqual([128, 112]);
   });
 
   it('crops out of a border for networks without a margin', () => {
     const cifar = resolvePreprocessing({ network: 'resnet20', ...silent }, undefined);
-    expect(transformOf(cifar, 'crop+flip').description).toMatch(
+    expect(transformOf(cifar, 'crop+flip', plain).description).toMatch(
       /^randomCrop\(32, padding=4, fill=0\) → randomHorizontalFlip/,
     );
     const large = resolvePreprocessing({ network: 'resnet18', ...silent }, undefined);
-    expect(transformOf(large, 'crop+flip').description).toMatch(/^randomCrop\(224, padding=0/);
-    expect(transformOf(large, 'none').description).toMatch(/^centerCrop\(224\) → toFloat\(\) → normalize/);
+    expect(transformOf(large, 'crop+flip', plain).description).toMatch(/^randomCrop\(224, padding=0/);
+    expect(transformOf(large, 'none', plain).description).toMatch(/^centerCrop\(224\) → toFloat\(\) → normalize/);
+  });
+
+  it('keeps images whole for random resized crops, and shrinks them in evaluation', () => {
+    const usual = resolvePreprocessing({ network: 'resnet50', ...silent }, undefined);
+    const resized = { preset: 'modern', augment: 'resized-crop+flip' } as const;
+    expect(openingOf(usual, resized)).toBeNull();
+    expect(transformOf(usual, 'resized-crop+flip', resized).description).toMatch(/^randomResizedCrop\(224.*normalize/);
+    expect(transformOf(usual, 'none', resized).description).toMatch(/^resize\(256, bilinear\) → centerCrop\(224\)/);
+  });
+
+  it("is raw pixels of a stretched square in the authors' preset", () => {
+    const usual = resolvePreprocessing({ network: 'resnet50', ...silent }, undefined);
+    const authors = { preset: 'authors', augment: 'none' } as const;
+    expect(openingOf(usual, authors)).toEqual({ imageSize: 224, fit: 'stretch' });
+    expect(transformOf(usual, 'none', authors).description).toBe('centerCrop(224) → toRaw()');
   });
 });

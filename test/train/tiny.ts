@@ -16,6 +16,8 @@ export const openDevice = (): Promise<Device> => createCpuDevice({ threads: 2 })
 export class TinyNet extends Classifier {
   readonly headName = 'fc';
   protected readonly headInitializer = defaultWeight;
+  protected readonly mapChannels = 4;
+  protected readonly halvings = 0;
   readonly conv: Conv2d;
   readonly bn: BatchNorm2d;
   readonly dropout = new Dropout(0.25, { seed: 5 });
@@ -37,9 +39,12 @@ export class TinyNet extends Classifier {
     this.fc = head;
   }
 
-  features(x: Tensor): Tensor {
-    const maps = this.bn.forward(this.conv.forward(x)).relu();
-    return this.dropout.forward(maps.mean([2, 3]));
+  maps(x: Tensor): Tensor {
+    return this.bn.forward(this.conv.forward(x)).relu();
+  }
+
+  override features(x: Tensor): Tensor {
+    return this.dropout.forward(super.features(x));
   }
 }
 

@@ -15,7 +15,7 @@ import { extname, join, relative, sep } from 'node:path';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { type ImageDataset, InMemoryDataset, type RawImage } from '../dataset.ts';
 import { forEachConcurrent } from '../loader.ts';
-import { cropCenter, resizeBilinear, shorterSideTo } from '../resample.ts';
+import { cropCenter, resizeBilinear, resizeNearest, shorterSideTo } from '../resample.ts';
 import { stratifiedSplit } from '../selection.ts';
 import { decodeFile, IMAGE_EXTENSIONS } from './decode.ts';
 import { digestOf, sha256 } from './digest.ts';
@@ -28,8 +28,13 @@ export interface SplitFractions {
 export const DEFAULT_SPLIT: SplitFractions = { train: 0.7, val: 0.1, test: 0.2 };
 
 export interface ImageFolderOptions {
-  /** Every image is resized (shorter side, then the middle square) to this. Without it images keep their sizes. */
+  /** Every image becomes a square of this side. Without it images keep their sizes. */
   readonly imageSize?: number;
+  /**
+   * How: `square` (default) brings the shorter side to it, antialiased, and takes the middle; `stretch` brings both sides to it by the
+   * nearest neighbour, whatever the proportions (the paper's authors).
+   */
+  readonly fit?: ImageFit;
   /**
    * 'memory' decodes everything when the folder is opened, 'lazy' each image when it is used. 'auto' (default) is 'memory'
    * where `imageSize` is given and the pixels fit in `memoryLimitBytes` (default 2 GiB).
@@ -132,8 +137,11 @@ async function listRoot(root: string): Promise<{ train: Listing; val?: Listing; 
   return { train, ...(val && { val }), test };
 }
 
-/** Shorter side to `size`, then the middle square. */
-export function fitSquare(image: RawImage, size: number): RawImage {
+export type ImageFit = 'square' | 'stretch';
+
+/** A square of that side; see `ImageFolderOptions.fit`. */
+export function fitSquare(image: RawImage, size: number, fit: ImageFit = 'square'): RawImage {
+  if (fit === 'stretch') return resizeNearest(image, size, size);
   const [height, width] = shorterSideTo(size, image);
   return cropCenter(resizeBilinear(image, height, width), size, size);
 }
@@ -145,6 +153,7 @@ async function decodeAll(
   name: string,
   listing: Listing,
   size: number,
+  fit: ImageFit | undefined,
   fingerprint: Fingerprint,
   onDecoded: () => void,
 ): Promise<ImageDataset> {
@@ -154,7 +163,7 @@ async function decodeAll(
   await forEachConcurrent(paths.length, Math.min(8, availableParallelism() + 1), async (index) => {
     const path = paths[index]!;
     const { image, bytes } = await decodeFile(path);
-    pixels.set(fitSquare(image, size).data, index * imageBytes);
+    pixels.set(fitSquare(image, size, fit).data, index * imageBytes);
     fingerprint(path, sha256(bytes));
     onDecoded();
   });
@@ -165,6 +174,7 @@ async function decodeLazily(
   name: string,
   listing: Listing,
   size: number | undefined,
+  fit: ImageFit | undefined,
   fingerprint: Fingerprint,
 ): Promise<ImageDataset> {
   const { paths, labels, classes } = listing;
@@ -179,7 +189,7 @@ async function decodeLazily(
     channels: 3,
     async image(index) {
       const { image } = await decodeFile(paths[index]!);
-      return size === undefined ? image : fitSquare(image, size);
+      return size === undefined ? image : fitSquare(image, size, fit);
     },
     origin: (index) => paths[index]!,
   };
@@ -207,8 +217,8 @@ export async function openImageFolder(root: string, options: ImageFolderOptions 
   const onDecoded = () => options.onProgress?.(++done, total);
   const open = (part: string, listing: Listing): Promise<ImageDataset> => {
     const name = part ? `${root} ${part}` : root;
-    if (inMemory) return decodeAll(name, listing, imageSize!, fingerprint, onDecoded);
-    return decodeLazily(name, listing, imageSize, fingerprint);
+    if (inMemory) return decodeAll(name, listing, imageSize!, options.fit, fingerprint, onDecoded);
+    return decodeLazily(name, listing, imageSize, options.fit, fingerprint);
   };
 
   const { classes } = listings.train;

@@ -2,10 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { CATALOGUE, type CatalogueEntry } from '../catalogue.ts';
-import { type ImageDataset, mapImages } from '../dataset.ts';
-import { perClass, selectClasses, stratifiedSplit, withLabelNoise } from '../selection.ts';
+import { concatenate, type ImageDataset, mapImages } from '../dataset.ts';
+import { perClass, randomFraction, selectClasses, stratifiedSplit, withLabelNoise } from '../selection.ts';
 import { openCifar10 } from './cifar10.ts';
-import { fitSquare, openImageFolder, type SplitFractions } from './imageFolder.ts';
+import { fitSquare, type ImageFit, openImageFolder, type SplitFractions } from './imageFolder.ts';
 
 export interface OpenOptions {
   /** Only these classes, labelled in this order, in every split. */
@@ -16,8 +16,15 @@ export interface OpenOptions {
   readonly labelNoise?: number;
   /** Decides split, choice of images and noise (default 0). */
   readonly seed?: number;
+  /** The share of the training images that is used: of each class (default), or of all at random (the paper's authors). */
+  readonly trainFraction?: number;
+  readonly stratified?: boolean;
+  /** The validation images are trained on too; there are none then. */
+  readonly trainOnValidation?: boolean;
   /** Images become squares of this side; without it they keep their size. */
   readonly imageSize?: number;
+  /** How they become squares: see `ImageFolderOptions`. */
+  readonly fit?: ImageFit;
   /** How a folder without train/ and test/ is split (default 0.7, 0.1, 0.2). */
   readonly split?: SplitFractions;
   /** Holds out this fraction of the training images where the data set has no validation set of its own. */
@@ -49,12 +56,12 @@ export interface OpenedDataset {
 type Source = Omit<OpenedDataset, 'description'> & { readonly about: string };
 
 async function openNamed(entry: CatalogueEntry, options: OpenOptions): Promise<Source> {
-  const { cache, onMessage, imageSize } = options;
+  const { cache, onMessage, imageSize, fit } = options;
   if (options.split) throw new Error(`${entry.name} has its own split; hold out validation images instead.`);
   const source = await openCifar10({ entry, ...(cache && { cache }), ...(onMessage && { onMessage }) });
   const [height, width] = entry.imageSize;
   const isSize = imageSize === undefined || (imageSize === height && imageSize === width);
-  const sized = (set: ImageDataset) => (isSize ? set : mapImages(set, (image) => fitSquare(image, imageSize)));
+  const sized = (set: ImageDataset) => (isSize ? set : mapImages(set, (image) => fitSquare(image, imageSize, fit)));
   const { contentDigest } = source;
   const { classes, title: about } = entry;
   return {
@@ -94,20 +101,32 @@ function holdOut(source: Source, fraction: number, seed: number): Pick<OpenedDat
   return stratifiedSplit(source.train, { train: 1 - fraction, val: fraction }, seed);
 }
 
+/** The training images that are used. */
+function reduceTraining(train: ImageDataset, options: OpenOptions): ImageDataset {
+  const { trainFraction, stratified = true, trainPerClass, labelNoise, seed = 0 } = options;
+  let chosen = train;
+  if (trainFraction !== undefined && trainFraction < 1)
+    chosen = stratified
+      ? stratifiedSplit(chosen, { train: trainFraction }, seed).train
+      : randomFraction(chosen, trainFraction, seed);
+  if (trainPerClass !== undefined) chosen = perClass(chosen, trainPerClass, seed);
+  return labelNoise === undefined ? chosen : withLabelNoise(chosen, labelNoise, seed);
+}
+
 /**
- * Opens `cifar10` or a folder of images. Applied in this order: classes (all splits), validation images held out, training
- * images per class, label noise (training images only: validation and test stay clean).
+ * Opens `cifar10` or a folder of images. Applied in this order: classes (all splits), validation images held out or
+ * joined, share of the training images, images per class, label noise (training images only: validation and test stay clean).
  */
 export async function openDataset(nameOrPath: string, options: OpenOptions = {}): Promise<OpenedDataset> {
-  const { classes: chosen, trainPerClass, labelNoise, seed = 0, validation } = options;
+  const { classes: chosen, trainFraction, trainPerClass, labelNoise, seed = 0, validation } = options;
   const { about, ...source } = await openSource(nameOrPath, options);
   const select = (set: ImageDataset) => (chosen ? selectClasses(set, chosen) : set);
   let train = select(source.train);
   let val = source.val && select(source.val);
   const test = select(source.test);
   if (validation !== undefined) ({ train, val = undefined } = holdOut({ ...source, about, train }, validation, seed));
-  if (trainPerClass !== undefined) train = perClass(train, trainPerClass, seed);
-  if (labelNoise !== undefined) train = withLabelNoise(train, labelNoise, seed);
+  if (options.trainOnValidation && val) [train, val] = [concatenate(train, val), undefined];
+  train = reduceTraining(train, options);
 
   const { classes } = train;
   const counts = [`${train.length} training`, val && `${val.length} validation`, `${test.length} test`].filter(Boolean);
@@ -115,6 +134,9 @@ export async function openDataset(nameOrPath: string, options: OpenOptions = {})
     about,
     `${classes.length} classes (${classes.length > 20 ? `${classes.slice(0, 20).join(', ')}, …` : classes.join(', ')})`,
     `${counts.join(', ')} images`,
+    trainFraction !== undefined &&
+      trainFraction < 1 &&
+      `${100 * trainFraction} % of the training images, with seed ${seed}`,
     trainPerClass !== undefined && `${trainPerClass} training images per class drawn with seed ${seed}`,
     labelNoise && `${100 * labelNoise} % of the training labels made wrong with seed ${seed}`,
   ];

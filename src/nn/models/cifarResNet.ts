@@ -6,8 +6,6 @@
  *   depth = 6n + 2: 20, 32, 44, 56, 110
  */
 import { add, relu } from '../../ops/elementwise.ts';
-import { adaptiveAvgPool2d } from '../../ops/pool.ts';
-import { flatten } from '../../ops/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { kaimingNormal, type LayerOptions } from '../init.ts';
 import { BatchNorm2d, Conv2d, Linear, Sequential } from '../layers.ts';
@@ -58,6 +56,8 @@ export class CifarBlock extends Module {
 export class CifarResNet extends Classifier {
   readonly headName = 'linear';
   protected readonly headInitializer = kaimingNormal();
+  protected readonly mapChannels = 64;
+  protected readonly halvings = 2;
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
   readonly layer1: Sequential;
@@ -87,10 +87,9 @@ export class CifarResNet extends Classifier {
     this.linear = head;
   }
 
-  features(x: Tensor): Tensor {
+  maps(x: Tensor): Tensor {
     const stem = relu(this.bn1.forward(this.conv1.forward(x)));
-    const maps = this.layer3.forward(this.layer2.forward(this.layer1.forward(stem)));
-    return flatten(adaptiveAvgPool2d(maps, 1), 1);
+    return this.layer3.forward(this.layer2.forward(this.layer1.forward(stem)));
   }
 }
 

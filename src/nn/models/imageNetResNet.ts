@@ -6,8 +6,7 @@
  *   bottleneck blocks), each but the first halving the image → mean → linear
  */
 import { add, relu } from '../../ops/elementwise.ts';
-import { adaptiveAvgPool2d, maxPool2d } from '../../ops/pool.ts';
-import { flatten } from '../../ops/shape.ts';
+import { maxPool2d } from '../../ops/pool.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { defaultWeight, kaimingNormal, type LayerOptions } from '../init.ts';
 import { BatchNorm2d, Conv2d, Linear, Sequential } from '../layers.ts';
@@ -114,6 +113,8 @@ export type ImageNetDepth = keyof typeof ARCHITECTURES;
 export class ImageNetResNet extends Classifier {
   readonly headName = 'fc';
   protected readonly headInitializer = defaultWeight;
+  protected readonly mapChannels: number;
+  protected readonly halvings = 5;
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
   readonly layer1: Sequential;
@@ -144,7 +145,8 @@ export class ImageNetResNet extends Classifier {
     this.layer2 = stage(1);
     this.layer3 = stage(2);
     this.layer4 = stage(3);
-    this.fc = new Linear(512 * Block.expansion, classes, options);
+    this.mapChannels = 512 * Block.expansion;
+    this.fc = new Linear(this.mapChannels, classes, options);
   }
 
   get head(): Linear {
@@ -155,11 +157,10 @@ export class ImageNetResNet extends Classifier {
     this.fc = head;
   }
 
-  features(x: Tensor): Tensor {
+  maps(x: Tensor): Tensor {
     const stem = relu(this.bn1.forward(this.conv1.forward(x)));
     const pooled = maxPool2d(stem, { kernelSize: 3, stride: 2, padding: 1 });
     const stages = [this.layer1, this.layer2, this.layer3, this.layer4];
-    const maps = stages.reduce((value, stage) => stage.forward(value), pooled);
-    return flatten(adaptiveAvgPool2d(maps, 1), 1);
+    return stages.reduce((value, stage) => stage.forward(value), pooled);
   }
 }

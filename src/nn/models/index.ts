@@ -1,5 +1,5 @@
 export { CifarBlock, CifarResNet } from './cifarResNet.ts';
-export { Classifier, type NetworkOptions } from './classifier.ts';
+export { Classifier, HEAD_KINDS, type HeadKind, type HeadOptions, type NetworkOptions } from './classifier.ts';
 export {
   BasicBlock,
   Bottleneck,

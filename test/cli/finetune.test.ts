@@ -1,0 +1,148 @@
+/** Every method and the authors' names, on tiny images: what runs, what the run folder says, and what comes out. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { METHODS, methodOf } from '../../src/cli/methods.ts';
+import { readSafetensors } from '../../src/io/index.ts';
+import { marsgrad, Workspace } from './command.ts';
+
+const workspace = new Workspace();
+let animals: string;
+let source: string;
+
+beforeAll(async () => {
+  const colours = await workspace.images('colours', ['red', 'green'], { train: 4, test: 2 });
+  animals = await workspace.images('animals', ['cat', 'dog'], { train: 6, val: 4, test: 3 });
+  const out = workspace.path('source');
+  const options = ['--epochs', '1', '--image-size', '8', '--batch-size', '4', '--device', 'cpu', '--out', out];
+  const { code, stderr } = await marsgrad(['train', '--network', 'resnet20', '--dataset', colours, ...options]);
+  expect(code, stderr).toBe(0);
+  source = workspace.path('source', 'weights.safetensors');
+}, 120_000);
+afterAll(() => workspace.remove());
+
+let runs = 0;
+async function finetune(...options: string[]) {
+  const out = workspace.path(`run-${++runs}`);
+  const common = ['--weights', source, '--dataset', animals, '--device', 'cpu', '--image-size', '8', '--out', out];
+  const outcome = await marsgrad(['finetune', ...common, '--epochs', '2', '--batch-size', '4', ...options]);
+  expect(outcome.code, outcome.stderr).toBe(0);
+  const json = (file: string) => JSON.parse(readFileSync(`${out}/${file}`, 'utf8'));
+  return { ...outcome, out, config: json('config.json'), distances: json('distances.json') };
+}
+
+type Distance = {
+  layer: string;
+  kind: string;
+  isHead: boolean;
+  mars: number;
+  frobenius: number;
+  radius: number | null;
+};
+
+const OPTIONS: Record<string, string[]> = {
+  'l2-pgm': ['--radius-extractor', '0.2', '--radius-classifier', '1'],
+  'mars-pgm': ['--radius-extractor', '0.2', '--radius-classifier', '1'],
+  'l2-sp': ['--reg-extractor', '0.1', '--reg-classifier', '0.1'],
+  'mars-sp': ['--reg-extractor', '0.01', '--reg-classifier', '0.01'],
+};
+
+describe('--method', () => {
+  it.each(METHODS)('%s runs, and says so', async (method) => {
+    const { config, distances, out } = await finetune('--method', method, '--lr', '0.05', ...(OPTIONS[method] ?? []));
+    expect(config.settings.regularization.method).toBe(method);
+    const moved = (distances as Distance[]).filter(({ isHead, mars }) => !isHead && mars > 0).length;
+    expect(moved > 0).toBe(method !== 'linear-probe');
+    for (const { layer, kind, mars, frobenius, radius } of distances as Distance[]) {
+      expect(radius === null, layer).toBe(!method.endsWith('-pgm'));
+      const bounded = method === 'l2-pgm' && kind !== 'batchNorm2d' ? frobenius : mars;
+      if (radius !== null) expect(bounded / radius, layer).toBeLessThanOrEqual(1 + 1e-5);
+    }
+    const epochs = readFileSync(`${out}/log.ndjson`, 'utf8').match(/"penalty":[^,}]+/g)!;
+    expect(epochs.every((text) => (text === '"penalty":null') === !method.endsWith('-sp'))).toBe(true);
+  });
+
+  it('lp-ft trains the head alone first', async () => {
+    const args = ['--method', 'lp-ft', '--lr', '0.05', '--schedule', 'constant'];
+    const probed = await finetune(...args, '--probe-epochs', '2');
+    expect((probed.distances as Distance[]).every(({ isHead, mars }) => isHead || mars === 0)).toBe(true);
+    const both = await finetune(...args, '--probe-epochs', '1');
+    expect((both.distances as Distance[]).every(({ mars }) => mars > 0)).toBe(true);
+  });
+
+  it('--projection, --relative-radius and --depth-factor reach the ball', async () => {
+    const ball = ['--method', 'mars-pgm', '--radius-extractor', '0.01', '--radius-classifier', '1'];
+    const exact = await finetune(...ball, '--projection', 'row-l1-exact', '--lr', '0.05');
+    expect(exact.config.settings.regularization.projection).toBe('row-l1-exact');
+    const radiusOf = (distances: Distance[], name: string) => distances.find(({ layer }) => layer === name)!.radius;
+    const relative = await finetune(...ball, '--relative-radius');
+    expect(radiusOf(relative.distances, 'conv1')).toBeGreaterThan(0.011);
+    const scaled = await finetune(...ball, '--depth-factor', '0.5');
+    expect(
+      ['conv1', 'layer1.0.conv1', 'layer3.0.conv1', 'linear'].map((name) => radiusOf(scaled.distances, name)),
+    ).toEqual([null, expect.closeTo(0.01, 6), expect.closeTo(0.005, 6), 1]);
+  });
+});
+
+describe("the authors' names", () => {
+  it('mean methods of ours', () => {
+    expect(methodOf('constraint', 'inf-op')).toBe('mars-pgm');
+    expect(methodOf('constraint', 'frob')).toBe('l2-pgm');
+    expect(methodOf('penalty', 'inf-op')).toBe('mars-sp');
+    expect(methodOf('penalty', 'frob')).toBe('l2-sp');
+  });
+
+  it('--quiet prints one row of nine fields, and nothing else', async () => {
+    const row = await finetune('--reg-norm', 'frob', '--reg-extractor', '0.5', '--reg-classifier', '2', '--quiet');
+    expect(row.stderr).toBe('');
+    expect(row.stdout).toMatch(/^resnet20,constraint,frob,0\.5,2,[\d.]+,[\d.]+,[\d.]+,[\d.]+\n$/);
+    const free = await finetune('--quiet');
+    expect(free.stdout).toMatch(/^resnet20,constraint,inf-op,inf,inf,/);
+    const half = await finetune('--reg-extractor', '0.5', '--quiet');
+    expect(half.stdout).toMatch(/^resnet20,constraint,inf-op,0\.5,inf,/);
+  });
+
+  it('--norm-hist prints both distances of every layer but the classifier', async () => {
+    const { stdout, distances } = await finetune('--norm-hist');
+    const layers = (distances as Distance[]).filter(({ kind, isHead }) => kind === 'conv2d' && !isHead);
+    expect(stdout.trim().split('\n')).toEqual(layers.map(({ mars, frobenius }) => `${mars},${frobenius}`));
+  });
+
+  it('--preset authors is Adam on raw pixels with a flattened head; evaluate reads it back', async () => {
+    const { config, out, stdout } = await finetune('--preset', 'authors', '--test', '--lr-drop-freq', '1', '--quiet');
+    const { settings, inputs } = config;
+    expect(settings).toMatchObject({
+      preset: 'authors',
+      head: 'flattened',
+      batchSize: 4,
+      dropLast: true,
+      evaluateOn: 'test',
+      optimizer: { name: 'adam', amsgrad: true, semantics: 'keras', learningRate: 1e-4, epsilon: 1e-7 },
+      schedule: { name: 'step', decayEvery: 1, decayFactor: 0.5 },
+    });
+    // Trained on train/ and val/; of the six test images the last two are dropped.
+    expect(inputs.dataset).toMatchObject({ trainImages: 20, validationImages: 0, testImages: 6 });
+    const { state } = readSafetensors(readFileSync(`${out}/weights.safetensors`));
+    expect(state.get('linear.weight')!.shape).toEqual([2, 64 * 2 * 2]);
+    const weights = `${out}/weights.safetensors`;
+    const again = await marsgrad(['evaluate', '--weights', weights, '--dataset', animals, '--device', 'cpu', '--json']);
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.records[0]).toMatchObject({ images: 6 });
+    expect(stdout.split(',')).toHaveLength(9);
+  });
+
+  it('--freeze-frac leaves the first layers where they were, BatchNorm excepted', async () => {
+    const { distances } = await finetune('--freeze-frac', '0.5', '--lr', '0.05');
+    const still = (distances as Distance[]).filter(({ mars }) => mars === 0).map(({ layer }) => layer);
+    expect(still).toHaveLength(10);
+    expect(still.every((name) => name.includes('conv'))).toBe(true);
+  });
+
+  it('--random-init begins from random weights, and measures from them', async () => {
+    const out = workspace.path('random');
+    const args = ['--network', 'resnet20', '--random-init', '--dataset', animals, '--image-size', '8', '--epochs', '1'];
+    const { code, stderr } = await marsgrad(['finetune', ...args, '--device', 'cpu', '--out', out]);
+    expect(code, stderr).toBe(0);
+    const distances: Distance[] = JSON.parse(readFileSync(`${out}/distances.json`, 'utf8'));
+    expect(distances.find(({ layer }) => layer === 'conv1')!.mars).toBeLessThan(0.5);
+  });
+});

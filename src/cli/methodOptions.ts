@@ -29,6 +29,8 @@ export interface MethodOptions {
   readonly headAnchor: 'zero' | 'initial';
   readonly depthwiseRows?: 'channel' | 'kernel';
   readonly batchNorm: boolean;
+  readonly deltaWeights: 'measured' | 'uniform';
+  readonly deltaCache?: string;
   readonly probeEpochs?: number;
   readonly freezeFrac: number;
 }
@@ -65,6 +67,11 @@ export function addMethodOptions(command: Command): Command {
       ),
     )
     .option('--no-batch-norm', 'leave BatchNorm free')
+    .addOption(
+      option('--delta-weights <how>', 'of delta: measured, uniform', choice(['measured', 'uniform'])).default(
+        'measured',
+      ),
+    )
     .addOption(option('--probe-epochs <n>', 'of lp-ft (default: half of the epochs)', wholeNumber(1)));
 }
 
@@ -76,6 +83,7 @@ function addAuthorsMethodOptions(command: Command): void {
     option('--reg-norm <name>', `${REG_NORMS.join(', ')}: MARS or Frobenius (default: inf-op)`, choice(REG_NORMS)),
     option('--reg-extractor <l>', 'radius or coefficient on the pre-trained layers (default: inf)', radius),
     option('--reg-classifier <l>', 'the same on the classifier (default: inf)', radius),
+    option('--delta-cache <folder>', 'where delta keeps the weights of its channels', String),
     option('--freeze-frac <f>', 'the first so many of the layers do not train (BatchNorm does)', number(0, 1)).default(
       0,
     ),
@@ -105,6 +113,9 @@ export function regularizationOf(options: MethodOptions, preset: Preset, epochs:
     depthwiseRows: options.depthwiseRows ?? (preset === 'authors' ? 'kernel' : 'channel'),
     batchNorm: options.batchNorm,
     form: preset === 'authors' ? 'authors' : 'original',
+    headNorm: options.regNorm ?? 'inf-op',
+    deltaWeights: options.deltaWeights,
+    deltaCache: options.deltaCache ?? null,
     probeEpochs: method === 'lp-ft' ? (options.probeEpochs ?? Math.ceil(epochs / 2)) : 0,
     freezeFraction: options.freezeFrac,
   };
@@ -122,6 +133,9 @@ export const FREE: RegularizationSettings = {
   depthwiseRows: 'channel',
   batchNorm: true,
   form: 'original',
+  headNorm: 'inf-op',
+  deltaWeights: 'measured',
+  deltaCache: null,
   probeEpochs: 0,
   freezeFraction: 0,
 };

@@ -32,6 +32,12 @@ export const METHOD_FACTS = {
     classifier: 'coefficient',
     start: '0.001 and 0.01',
   },
+  delta: {
+    about: 'penalty on how far feature maps move',
+    extractor: 'coefficient',
+    classifier: 'coefficient',
+    start: COEFFICIENTS_HINT,
+  },
   'l2-pgm': {
     about: 'projected onto a ball in the Frobenius norm',
     extractor: 'radius',
@@ -50,13 +56,14 @@ export type Method = keyof typeof METHOD_FACTS;
 export const METHODS = Object.keys(METHOD_FACTS) as Method[];
 export const factsOf = (method: Method): MethodFacts => METHOD_FACTS[method];
 
-/** The authors' names (`--reg-method`, `--reg-norm`) for four of the methods. */
-export const REG_METHODS = ['constraint', 'penalty'] as const;
+/** The authors' names (`--reg-method`, `--reg-norm`) for five of the methods. */
+export const REG_METHODS = ['constraint', 'penalty', 'delta'] as const;
 export type RegMethod = (typeof REG_METHODS)[number];
 export const REG_NORMS = ['inf-op', 'frob'] as const;
 export type RegNorm = (typeof REG_NORMS)[number];
 
 export function methodOf(method: RegMethod, norm: RegNorm): Method {
+  if (method === 'delta') return 'delta';
   if (method === 'constraint') return norm === 'inf-op' ? 'mars-pgm' : 'l2-pgm';
   return norm === 'inf-op' ? 'mars-sp' : 'l2-sp';
 }

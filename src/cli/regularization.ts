@@ -24,8 +24,15 @@ export interface Regularization {
   readonly onEpochStart: (epoch: number) => void;
 }
 
-/** The model holds its pre-trained weights and a fresh head: they are the anchors. */
-export function regularize(model: Classifier, settings: TrainingSettings): Regularization {
+/**
+ * The model holds its pre-trained weights and a fresh head: they are the anchors. `openDelta` makes DELTA's penalty, which needs the weights
+ * and the data.
+ */
+export async function regularize(
+  model: Classifier,
+  settings: TrainingSettings,
+  openDelta: () => Promise<Penalty>,
+): Promise<Regularization> {
   const { regularization } = settings;
   const isConstrained = regularization.method === 'mars-pgm' || regularization.method === 'l2-pgm';
   const optimizer = optimizerOf(model, settings.optimizer);
@@ -34,7 +41,7 @@ export function regularize(model: Classifier, settings: TrainingSettings): Regul
     ball,
     constraint: isConstrained ? ball : null,
     optimizer: isConstrained ? chain(optimizer, project(ball)) : optimizer,
-    penalties: penaltiesOf(model, regularization),
+    penalties: await penaltiesOf(model, regularization, openDelta),
     onEpochStart: (epoch) => chooseTrainable(model, regularization, epoch),
   };
 }
@@ -66,12 +73,20 @@ function freeBall(model: Classifier, { headAnchor, depthwiseRows }: Regularizati
   return marsBall(model, { extractor, classifier, headAnchor, depthwiseRows });
 }
 
-function penaltiesOf(model: Classifier, settings: RegularizationSettings): Penalty[] {
-  const { method, form } = settings;
-  const coefficients = { extractor: settings.extractor ?? 0, classifier: settings.classifier ?? 0 };
-  if (method === 'l2-sp') return [l2sp(model, { ...coefficients, form })];
-  if (method === 'mars-sp') return [marsSp(model, { ...coefficients, batchNorm: form === 'authors' ? 'sum' : 'max' })];
-  return [];
+async function penaltiesOf(
+  model: Classifier,
+  { method, form, headNorm, ...settings }: RegularizationSettings,
+  openDelta: () => Promise<Penalty>,
+): Promise<Penalty[]> {
+  const [extractor, classifier] = [settings.extractor ?? 0, settings.classifier ?? 0];
+  const batchNorm = form === 'authors' ? 'sum' : 'max';
+  if (method === 'l2-sp') return [l2sp(model, { extractor, classifier, form })];
+  if (method === 'mars-sp') return [marsSp(model, { extractor, classifier, batchNorm })];
+  if (method !== 'delta') return [];
+  const onMaps = await openDelta();
+  if (form === 'original') return [onMaps];
+  const onHead = { extractor: 0, classifier };
+  return [onMaps, headNorm === 'frob' ? l2sp(model, { ...onHead, form }) : marsSp(model, onHead)];
 }
 
 function chooseTrainable(model: Classifier, settings: RegularizationSettings, epoch: number): void {

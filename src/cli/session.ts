@@ -5,6 +5,8 @@ import { type ChosenDevice, chooseDevice, type DeviceRequest } from '../devices/
 import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
 import type { Schedule } from '../optim/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
+import { openDelta } from './delta.ts';
+import { UsageError } from './errors.ts';
 import { modelWithWeights, replaceHead } from './model.ts';
 import type { Output } from './output.ts';
 import { type Regularization, regularize } from './regularization.ts';
@@ -56,7 +58,11 @@ export async function openSession(
       dropLast: settings.dropLast,
     });
     const schedule = scheduleOf(settings, loader.length);
-    const regularization = regularize(model, settings);
+    const regularization = await regularize(model, settings, () => {
+      if (!weights) throw new UsageError('--method delta needs --weights: random maps are nothing to stay near.');
+      const source = modelWithWeights(settings.network, weights, chosen.device);
+      return openDelta({ model, source, weights, dataset, preprocessing, settings, output });
+    });
     return { chosen, weights, dataset, preprocessing, model, loader, schedule, regularization };
   } catch (error) {
     chosen.device.close();

@@ -14,7 +14,7 @@ import {
 import { type HeadKind, type Preprocessing, preprocessingOf } from '../nn/index.ts';
 import { constant, cosine, oneCycle, type Schedule, stepDecay, withWarmup } from '../optim/index.ts';
 import { UsageError } from './errors.ts';
-import type { Method } from './methods.ts';
+import type { Method, RegNorm } from './methods.ts';
 
 export const PRESETS = ['modern', 'authors'] as const;
 export type Preset = (typeof PRESETS)[number];
@@ -73,8 +73,14 @@ export interface RegularizationSettings {
   /** Rows of a depthwise convolution: one per channel, or (the authors' code) one for the whole kernel. */
   readonly depthwiseRows: 'channel' | 'kernel';
   readonly batchNorm: boolean;
-  /** Whose form of L2-SP and MARS-SP. */
+  /** Whose form of L2-SP, MARS-SP and DELTA. */
   readonly form: 'original' | 'authors';
+  /** Of the classifier's penalty beside the authors' DELTA. */
+  readonly headNorm: RegNorm;
+  /** DELTA's attention to channels: measured, or all alike. */
+  readonly deltaWeights: 'measured' | 'uniform';
+  /** A folder in which measured weights are kept; null: none. */
+  readonly deltaCache: string | null;
   /** Epochs of the classifier alone before `lp-ft` trains all. */
   readonly probeEpochs: number;
   /** The first so many of the layers do not train (BatchNorm's do); 0: none. */

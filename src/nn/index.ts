@@ -1,5 +1,6 @@
 /** Modules, layers, initialisers and networks. */
 export { freezeFraction, headOf, linearProbe } from './freezing.ts';
+export { CapturedOutputs, hookOutputs, type OutputHook, type Unhook } from './hooks.ts';
 export * from './init.ts';
 export * from './layers.ts';
 export * from './models/index.ts';

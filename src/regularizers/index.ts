@@ -8,6 +8,8 @@ export {
   type MarsProjection,
   marsBall,
 } from './ball.ts';
+export { type ChannelWeights, type DeltaOptions, DeltaPenalty, delta } from './delta.ts';
+export { type DeltaWeightsOptions, deltaChannelWeights, type LabelledImages } from './deltaWeights.ts';
 export type { LayerDistance } from './distances.ts';
 export { type ConstrainableLayer, constrainableLayers } from './layers.ts';
 export type { Penalty } from './penalty.ts';

@@ -43,6 +43,7 @@ const OPTIONS: Record<string, string[]> = {
   'l2-pgm': ['--radius-extractor', '0.2', '--radius-classifier', '1'],
   'mars-pgm': ['--radius-extractor', '0.2', '--radius-classifier', '1'],
   'l2-sp': ['--reg-extractor', '0.1', '--reg-classifier', '0.1'],
+  delta: ['--reg-extractor', '0.01', '--reg-classifier', '0.01', '--delta-weights', 'uniform'],
   'mars-sp': ['--reg-extractor', '0.01', '--reg-classifier', '0.01'],
 };
 
@@ -58,7 +59,21 @@ describe('--method', () => {
       if (radius !== null) expect(bounded / radius, layer).toBeLessThanOrEqual(1 + 1e-5);
     }
     const epochs = readFileSync(`${out}/log.ndjson`, 'utf8').match(/"penalty":[^,}]+/g)!;
-    expect(epochs.every((text) => (text === '"penalty":null') === !method.endsWith('-sp'))).toBe(true);
+    expect(epochs.every((text) => (text === '"penalty":null') === !/-sp$|delta/.test(method))).toBe(true);
+  });
+
+  it('delta measures its channels once, and finds them again', async () => {
+    const cache = workspace.path('delta');
+    const args = ['--method', 'delta', '--reg-extractor', '0.01', '--reg-classifier', '0.01', '--delta-cache', cache];
+    const first = await finetune(...args);
+    expect(first.stderr).toContain('112 of 112 channels');
+    const second = await finetune(...args);
+    expect(second.stderr).not.toContain('channels');
+    expect(
+      readFileSync(`${second.out}/weights.safetensors`).equals(readFileSync(`${first.out}/weights.safetensors`)),
+    ).toBe(true);
+    const authors = await finetune(...args, '--preset', 'authors', '--test');
+    expect(authors.stderr).toContain('weighing the channels of layer3 on 20 images');
   });
 
   it('lp-ft trains the head alone first', async () => {

@@ -15,6 +15,7 @@ export const openDevice = (): Promise<Device> => createCpuDevice({ threads: 2 })
 
 export class TinyNet extends Classifier {
   readonly headName = 'fc';
+  readonly stages = ['bn'];
   protected readonly headInitializer = defaultWeight;
   protected readonly mapChannels = 4;
   protected readonly halvings = 0;

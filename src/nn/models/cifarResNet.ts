@@ -55,6 +55,7 @@ export class CifarBlock extends Module {
 
 export class CifarResNet extends Classifier {
   readonly headName = 'linear';
+  readonly stages = ['layer1', 'layer2', 'layer3'];
   protected readonly headInitializer = kaimingNormal();
   protected readonly mapChannels = 64;
   protected readonly halvings = 2;

@@ -44,6 +44,9 @@ export abstract class Classifier extends Module {
   /** Images (N, C, H, W) → the last feature maps (N, channels, h, w). */
   abstract maps(x: Tensor): Tensor;
 
+  /** Dotted names of the network's stages, whose outputs are feature maps; the last one's are `maps`' or close to them. */
+  abstract readonly stages: readonly string[];
+
   get headKind(): HeadKind {
     return this.#headKind;
   }

@@ -112,6 +112,7 @@ export type ImageNetDepth = keyof typeof ARCHITECTURES;
 
 export class ImageNetResNet extends Classifier {
   readonly headName = 'fc';
+  readonly stages = ['layer1', 'layer2', 'layer3', 'layer4'];
   protected readonly headInitializer = defaultWeight;
   protected readonly mapChannels: number;
   protected readonly halvings = 5;

@@ -5,6 +5,7 @@ import * as conv2d from './conv2d.ts';
 import * as copy from './copy.ts';
 import * as crossEntropy from './crossEntropy.ts';
 import * as elementwise from './elementwise.ts';
+import * as learnedRadii from './learnedRadii.ts';
 import * as matmul from './matmul.ts';
 import * as optimizer from './optimizer.ts';
 import * as penalties from './penalties.ts';
@@ -26,6 +27,7 @@ const families = [
   optimizer,
   rows,
   penalties,
+  learnedRadii,
 ];
 
 const isKernel = (value: unknown): value is AnyKernel =>

@@ -11,9 +11,13 @@ export {
 export { type ChannelWeights, type DeltaOptions, DeltaPenalty, delta } from './delta.ts';
 export { type DeltaWeightsOptions, deltaChannelWeights, type LabelledImages } from './deltaWeights.ts';
 export type { LayerDistance } from './distances.ts';
+export { FTP, type FTPOptions, ftp } from './ftp.ts';
 export { type ConstrainableLayer, constrainableLayers } from './layers.ts';
 export type { Penalty } from './penalty.ts';
 export { depthScaled, type RadiusRule } from './radii.ts';
+export { SPD, type SPDOptions, spd } from './spd.ts';
+export type { TensorRowsOptions } from './tensorRows.ts';
+export { TPGM, type TPGMOptions, tpgm } from './tpgm.ts';
 export {
   type L2SPOptions,
   l2sp,
@@ -22,3 +26,4 @@ export {
   WeightPenalty,
   type WeightPenaltyOptions,
 } from './weightPenalty.ts';
+export { interpolateWeights } from './wiseFt.ts';

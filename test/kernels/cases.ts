@@ -5,6 +5,7 @@ import { batchNormCases } from './cases/batchNorm.ts';
 import { conv2dCases } from './cases/conv2d.ts';
 import { copyCases } from './cases/copy.ts';
 import { elementwiseCases } from './cases/elementwise.ts';
+import { learnedRadiiCases } from './cases/learnedRadii.ts';
 import { matmulCases } from './cases/matmul.ts';
 import { poolCases } from './cases/pool.ts';
 import { reduceCases } from './cases/reduce.ts';
@@ -22,5 +23,6 @@ export const cases: ReadonlyMap<string, KernelCases> = new Map(
     ...poolCases,
     ...trainingCases,
     ...rowCases,
+    ...learnedRadiiCases,
   ].map((entry) => [entry.kernel.name, entry]),
 );

@@ -39,3 +39,6 @@ export const LAYER_NORMS = 36;
 export const PROJECT_ROWS_L1 = 37;
 export const ADAM_UPDATE = 38;
 export const ROW_PENALTY_GRAD = 39;
+export const ROW_DOTS = 40;
+export const LEARN_RADII = 41;
+export const SELECTIVE_DECAY = 42;

@@ -14,6 +14,7 @@ import binarySource from '../../../shaders/binary.wgsl';
 import fillSource from '../../../shaders/fill.wgsl';
 import firstNonFiniteSource from '../../../shaders/firstNonFinite.wgsl';
 import layerNormsSource from '../../../shaders/layerNorms.wgsl';
+import learnRadiiSource from '../../../shaders/learnRadii.wgsl';
 import maxPool2dSource from '../../../shaders/maxPool2d.wgsl';
 import maxPool2dGradSource from '../../../shaders/maxPool2dGrad.wgsl';
 import projectBatchNormSource from '../../../shaders/projectBatchNorm.wgsl';
@@ -22,7 +23,9 @@ import projectRowsL1Source from '../../../shaders/projectRowsL1.wgsl';
 import randomUniformSource from '../../../shaders/randomUniform.wgsl';
 import reduceSource from '../../../shaders/reduce.wgsl';
 import rowDistancesSource from '../../../shaders/rowDistances.wgsl';
+import rowDotsSource from '../../../shaders/rowDots.wgsl';
 import rowPenaltyGradSource from '../../../shaders/rowPenaltyGrad.wgsl';
+import selectiveDecaySource from '../../../shaders/selectiveDecay.wgsl';
 import sgdUpdateSource from '../../../shaders/sgdUpdate.wgsl';
 import softmaxCrossEntropySource from '../../../shaders/softmaxCrossEntropy.wgsl';
 import softmaxCrossEntropyGradSource from '../../../shaders/softmaxCrossEntropyGrad.wgsl';
@@ -39,6 +42,7 @@ import {
 import { fill, stridedCopy } from '../../kernels/copy.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../kernels/crossEntropy.ts';
 import { accumulate, binary, firstNonFinite, toFloat, unary } from '../../kernels/elementwise.ts';
+import { learnRadii, rowDots, selectiveDecay } from '../../kernels/learnedRadii.ts';
 import { adamUpdate, sgdUpdate } from '../../kernels/optimizer.ts';
 import { rowPenaltyGrad } from '../../kernels/penalties.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad, type PoolParams } from '../../kernels/pool.ts';
@@ -146,6 +150,12 @@ const rowPrograms: readonly Program[] = [
   defineProgram(projectRows, { source: projectRowsSource, workgroups: workgroupPerRow }),
   defineProgram(rowPenaltyGrad, { source: rowPenaltyGradSource, workgroups: workgroupPerRow }),
   defineProgram(projectRowsL1, { source: projectRowsL1Source, workgroups: workgroupPerRow }),
+  defineProgram(rowDots, { source: rowDotsSource, workgroups: workgroupPerRow }),
+  defineProgram(learnRadii, { source: learnRadiiSource, workgroups: ({ tensorCount }) => linearGrid(tensorCount) }),
+  defineProgram(selectiveDecay, {
+    source: selectiveDecaySource,
+    workgroups: ({ tensorCount }) => linearGrid(tensorCount),
+  }),
   defineProgram(batchNormDistances, { source: batchNormDistancesSource, workgroups: threadPerChannel }),
   defineProgram(projectBatchNorm, { source: projectBatchNormSource, workgroups: threadPerChannel }),
 ];

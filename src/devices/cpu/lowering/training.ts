@@ -54,6 +54,28 @@ export const rowPenaltyGrad: Lowering = ({ sink, scalar, address, constants }) =
   sink.submit(op.ROW_PENALTY_GRAD, Math.ceil(rowCount / perTask), words);
 };
 
+export const rowDots: Lowering = ({ sink, scalar, address }) => {
+  const rowCount = scalar('rowCount');
+  const perTask = unitsPerTask(scalar('count') / Math.max(1, rowCount));
+  const words = [...['weights', 'anchors', 'gradients', 'rows', 'dots'].map(address), rowCount, perTask];
+  sink.submit(op.ROW_DOTS, Math.ceil(rowCount / perTask), words);
+};
+
+const RADII_MODES = ['ftp', 'tpgm', 'start'];
+const RADII_NUMBERS = ['rate', 'beta1', 'beta2', 'share1', 'share2', 'correction1', 'correction2', 'anneal', 'least'];
+
+export const learnRadii: Lowering = ({ sink, scalar, address, constants }) => {
+  const buffers = ['dots', 'norms', 'tensors', 'previous', 'state', 'radii'].map(address);
+  const numbers = RADII_NUMBERS.map((name) => floatBits(scalar(name)));
+  const mode = RADII_MODES.indexOf(constants.mode as string);
+  sink.submit(op.LEARN_RADII, scalar('tensorCount'), [...buffers, mode, scalar('isFirstStep'), ...numbers]);
+};
+
+export const selectiveDecay: Lowering = ({ sink, scalar, address }) => {
+  const buffers = ['dots', 'before', 'after', 'tensors', 'kept'].map(address);
+  sink.submit(op.SELECTIVE_DECAY, scalar('tensorCount'), [...buffers, floatBits(scalar('strength'))]);
+};
+
 export const layerNorms: Lowering = ({ sink, scalar, address, constants }) => {
   const words = [...['values', 'layers', 'norms'].map(address), constants.norm === 'frobenius' ? 1 : 0];
   sink.submit(op.LAYER_NORMS, scalar('layerCount'), words);

@@ -22,6 +22,7 @@ import {
   toFloat,
   unary,
 } from './elementwise';
+import { learnRadii, rowDots, selectiveDecay } from './learnedRadii';
 import { matmulBlock, packPanels } from './matmul';
 import { adamUpdate, sgdUpdate } from './parameters';
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
@@ -81,6 +82,9 @@ export function execute(operation: u32, at: usize, task: u32, thread: u32): void
     case op.PROJECT_ROWS: projectRows(at, task); break;
     case op.PROJECT_ROWS_L1: projectRowsL1(at, task); break;
     case op.ROW_PENALTY_GRAD: rowPenaltyGrad(at, task); break;
+    case op.ROW_DOTS: rowDots(at, task); break;
+    case op.LEARN_RADII: learnRadii(at, task); break;
+    case op.SELECTIVE_DECAY: selectiveDecay(at, task); break;
     case op.LAYER_NORMS: layerNorms(at, task); break;
     case op.BATCH_NORM_DISTANCES: batchNormDistances(at); break;
     case op.PROJECT_BATCH_NORM: projectBatchNorm(at); break;

@@ -29,6 +29,7 @@ export interface MethodOptions {
   readonly headAnchor: 'zero' | 'initial';
   readonly depthwiseRows?: 'channel' | 'kernel';
   readonly batchNorm: boolean;
+  readonly ftpK: number;
   readonly deltaWeights: 'measured' | 'uniform';
   readonly deltaCache?: string;
   readonly probeEpochs?: number;
@@ -71,6 +72,9 @@ export function addMethodOptions(command: Command): Command {
       option('--delta-weights <how>', 'of delta: measured, uniform', choice(['measured', 'uniform'])).default(
         'measured',
       ),
+    )
+    .addOption(
+      option('--ftp-k <k>', 'of ftp: how much of a positive gradient shrinks a radius', number(0, 1)).default(1),
     )
     .addOption(option('--probe-epochs <n>', 'of lp-ft (default: half of the epochs)', wholeNumber(1)));
 }
@@ -116,6 +120,7 @@ export function regularizationOf(options: MethodOptions, preset: Preset, epochs:
     headNorm: options.regNorm ?? 'inf-op',
     deltaWeights: options.deltaWeights,
     deltaCache: options.deltaCache ?? null,
+    ftpK: options.ftpK,
     probeEpochs: method === 'lp-ft' ? (options.probeEpochs ?? Math.ceil(epochs / 2)) : 0,
     freezeFraction: options.freezeFrac,
   };
@@ -136,6 +141,7 @@ export const FREE: RegularizationSettings = {
   headNorm: 'inf-op',
   deltaWeights: 'measured',
   deltaCache: null,
+  ftpK: 1,
   probeEpochs: 0,
   freezeFraction: 0,
 };

@@ -50,6 +50,13 @@ export const METHOD_FACTS = {
     classifier: 'radius',
     start: RADII_HINT,
   },
+  ftp: { about: 'MARS radii learned from the training gradient', extractor: null, classifier: null },
+  spd: {
+    about: 'decay towards the pre-trained weights where a step goes back',
+    extractor: 'coefficient',
+    classifier: null,
+    start: '1',
+  },
 } as const satisfies Record<string, MethodFacts>;
 
 export type Method = keyof typeof METHOD_FACTS;

@@ -1,15 +1,26 @@
 /** From settings to what a training step is made of: the optimiser with its links, the penalties, and what is measured. */
 import { type Classifier, freezeFraction, linearProbe } from '../nn/index.ts';
-import { Adam, AdamW, chain, type Optimizer, type ParameterGroup, project, SGD } from '../optim/index.ts';
+import {
+  Adam,
+  AdamW,
+  chain,
+  type Optimizer,
+  type ParameterGroup,
+  project,
+  SGD,
+  type UpdateLink,
+} from '../optim/index.ts';
 import {
   type Ball,
   constrainableLayers,
   depthScaled,
   frobeniusBall,
+  ftp,
   l2sp,
   marsBall,
   marsSp,
   type Penalty,
+  spd,
 } from '../regularizers/index.ts';
 import type { OptimizerSettings, RegularizationSettings, TrainingSettings } from './settings.ts';
 
@@ -40,7 +51,7 @@ export async function regularize(
   return {
     ball,
     constraint: isConstrained ? ball : null,
-    optimizer: isConstrained ? chain(optimizer, project(ball)) : optimizer,
+    optimizer: chain(optimizer, ...linksOf(model, ball, regularization)),
     penalties: await penaltiesOf(model, regularization, openDelta),
     onEpochStart: (epoch) => chooseTrainable(model, regularization, epoch),
   };
@@ -65,6 +76,13 @@ function ballOf(model: Classifier, settings: RegularizationSettings): Ball {
   const radii = depthFactor === 1 ? {} : { radii: depthScaled(constrainableLayers(model), extractor, depthFactor) };
   const options = { extractor, classifier, relative, headAnchor, depthwiseRows, batchNorm, ...radii };
   return method === 'l2-pgm' ? frobeniusBall(model, options) : marsBall(model, { ...options, projection });
+}
+
+/** What follows every update of the weights. */
+function linksOf(model: Classifier, ball: Ball, { method, extractor, ftpK }: RegularizationSettings): UpdateLink[] {
+  if (method === 'mars-pgm' || method === 'l2-pgm') return [project(ball)];
+  if (method === 'ftp') return [ftp(model, { k: ftpK })];
+  return method === 'spd' ? [spd(model, { strength: extractor ?? 0 })] : [];
 }
 
 /** It bounds nothing. */

@@ -44,6 +44,7 @@ const OPTIONS: Record<string, string[]> = {
   'mars-pgm': ['--radius-extractor', '0.2', '--radius-classifier', '1'],
   'l2-sp': ['--reg-extractor', '0.1', '--reg-classifier', '0.1'],
   delta: ['--reg-extractor', '0.01', '--reg-classifier', '0.01', '--delta-weights', 'uniform'],
+  spd: ['--reg-extractor', '1'],
   'mars-sp': ['--reg-extractor', '0.01', '--reg-classifier', '0.01'],
 };
 
@@ -74,6 +75,21 @@ describe('--method', () => {
     ).toBe(true);
     const authors = await finetune(...args, '--preset', 'authors', '--test');
     expect(authors.stderr).toContain('weighing the channels of layer3 on 20 images');
+  });
+
+  it('ftp goes on with the same bytes where it was stopped', async () => {
+    const whole = await finetune('--method', 'ftp', '--log-every', '1');
+    const out = workspace.path('stopped');
+    const args = ['--weights', source, '--dataset', animals, '--device', 'cpu', '--image-size', '8', '--out', out];
+    const options = ['--epochs', '2', '--batch-size', '4', '--method', 'ftp', '--log-every', '1', '--json'];
+    const stopped = await marsgrad(['finetune', ...args, ...options], (line) => {
+      if (line.includes('"step":2,')) process.emit('SIGINT');
+    });
+    expect(stopped.code).toBe(130);
+    const resumed = await marsgrad(['finetune', '--resume', out, '--json']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    const bytes = (run: string) => readFileSync(`${run}/weights.safetensors`);
+    expect(bytes(out).equals(bytes(whole.out))).toBe(true);
   });
 
   it('lp-ft trains the head alone first', async () => {

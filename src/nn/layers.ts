@@ -27,6 +27,8 @@ export interface Conv2dLayerOptions extends LayerOptions {
   readonly bias?: boolean;
   /** Of the weight. Default: PyTorch's, uniform on ±1/√fanIn. */
   readonly initializer?: Initializer;
+  /** Of the bias. Default: PyTorch's, uniform on ±1/√fanIn. */
+  readonly biasInitializer?: Initializer;
 }
 
 /** Convolution of (N, in, H, W) with weight (out, in/groups, kh, kw), plus bias (out). */
@@ -48,7 +50,8 @@ export class Conv2d extends Module {
       );
     const shape = [outChannels, inChannels / groups, ...pair(kernelSize)];
     this.weight = parameter(drawn(shape, initializer, options));
-    this.bias = (options.bias ?? true) ? parameter(drawn([outChannels], defaultBias(shape), options)) : null;
+    const { biasInitializer = defaultBias(shape) } = options;
+    this.bias = (options.bias ?? true) ? parameter(drawn([outChannels], biasInitializer, options)) : null;
     this.stride = stride;
     this.padding = padding;
     this.dilation = dilation;

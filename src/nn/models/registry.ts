@@ -4,6 +4,7 @@ import { Random } from '../../tensor/random.ts';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { CifarResNet } from './cifarResNet.ts';
 import type { Classifier } from './classifier.ts';
+import { EfficientNetB0 } from './efficientNet.ts';
 import { type ImageNetDepth, ImageNetResNet, type ImageNetResNetOptions } from './imageNetResNet.ts';
 
 /** How the published weights of a network expect their images: RGB in 0 … 1, then (x − mean)/deviation per channel. */
@@ -38,6 +39,15 @@ const imageNet = (depth: ImageNetDepth): Network => ({
   preprocessing: IMAGENET_PREPROCESSING,
 });
 
+/** timm's names: `tf_` has TensorFlow's padding and ε = 10⁻³. timm resizes by cubic interpolation; here it is linear. */
+const efficientNet = (isTensorFlow: boolean): Network => ({
+  create: ({ strideIn1x1, ...options }) => {
+    if (strideIn1x1) throw new RangeError('efficientnet_b0 has no bottleneck blocks, which strideIn1x1 asks for');
+    return new EfficientNetB0(isTensorFlow ? { epsilon: 1e-3, ...options, samePadding: true } : options);
+  },
+  preprocessing: IMAGENET_PREPROCESSING,
+});
+
 const networks: Readonly<Record<string, Network>> = {
   resnet20: cifar(20),
   resnet32: cifar(32),
@@ -49,6 +59,8 @@ const networks: Readonly<Record<string, Network>> = {
   resnet50: imageNet(50),
   resnet101: imageNet(101),
   resnet152: imageNet(152),
+  efficientnet_b0: efficientNet(false),
+  tf_efficientnet_b0: efficientNet(true),
 };
 
 export const modelNames = (): string[] => Object.keys(networks);

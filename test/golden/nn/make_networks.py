@@ -1,7 +1,7 @@
-"""Makes resnet18.safetensors, resnet50.safetensors and cifar-resnet20.safetensors for test/nn/golden.test.ts: what PyTorch
-computes, in float64, for networks whose weights follow a formula that test/helpers/formula.ts computes too.
+"""Makes the safetensors files beside it, for test/nn/golden.test.ts and test/long/golden.test.ts: what PyTorch computes, in float64,
+for networks whose weights follow a formula that test/nn/formula.ts computes too.
 
-    python3 test/golden/nn/make_networks.py
+    python3 test/golden/nn/make_networks.py [NAME ...]
 
 The values u(stream, i) are on [0, 1), multiples of 2^-24: i and stream through MurmurHash3's finalizer (`uniform` below).
 Tensor k of the network (parameters and float buffers in state_dict order) takes stream k, images a stream of their own:
@@ -35,6 +35,7 @@ import json
 import math
 import pathlib
 import struct
+import sys
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ register_fake, torch.library.register_fake = torch.library.register_fake, lambda
 import torchvision.models  # noqa: E402
 
 torch.library.register_fake = register_fake
+import timm  # noqa: E402
 
 SAMPLES = 16
 FIRST_IMAGE_STREAM = 1000
@@ -142,7 +144,8 @@ def margin(network, images):
         network.train()(images)
     for hook in hooks:
         hook.remove()
-    return min(smallest)
+    # A network without a ReLU has no kinks.
+    return min(smallest, default=math.inf)
 
 
 def sampled(tensor):
@@ -193,7 +196,7 @@ def golden(make, side, batch, classes, shift=0):
         "classes": str(classes),
         "shift": str(shift),
         "image_stream": str(stream),
-        "made_by": f"make_networks.py, torch {torch.__version__}, torchvision {torchvision.__version__}",
+        "made_by": f"make_networks.py, torch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__}",
     }
     return tensors, metadata
 
@@ -211,8 +214,25 @@ def write(path, tensors, metadata):
     print(path.name, path.stat().st_size, "bytes; loss", float(tensors["loss"]))
 
 
+def efficientnet_b0(num_classes):
+    return timm.create_model("efficientnet_b0", num_classes=num_classes, drop_rate=0, drop_path_rate=0)
+
+
+def tf_efficientnet_b0(num_classes):
+    return timm.create_model("tf_efficientnet_b0", num_classes=num_classes, drop_rate=0, drop_path_rate=0)
+
+
+CASES = {
+    "cifar-resnet20": lambda: golden(CifarResNet20, side=16, batch=2, classes=10),
+    "resnet18": lambda: golden(torchvision.models.resnet18, side=64, batch=2, classes=10, shift=1),
+    "resnet50": lambda: golden(torchvision.models.resnet50, side=64, batch=2, classes=10, shift=3),
+    "efficientnet_b0": lambda: golden(efficientnet_b0, side=64, batch=4, classes=10),
+    "tf_efficientnet_b0": lambda: golden(tf_efficientnet_b0, side=64, batch=4, classes=10),
+    "resnet101-224": lambda: golden(torchvision.models.resnet101, side=224, batch=2, classes=10, shift=3),
+    "efficientnet_b0-224": lambda: golden(efficientnet_b0, side=224, batch=2, classes=10),
+}
+
 if __name__ == "__main__":
     folder = pathlib.Path(__file__).parent
-    write(folder / "cifar-resnet20.safetensors", *golden(CifarResNet20, side=16, batch=2, classes=10))
-    write(folder / "resnet18.safetensors", *golden(torchvision.models.resnet18, side=64, batch=2, classes=10, shift=1))
-    write(folder / "resnet50.safetensors", *golden(torchvision.models.resnet50, side=64, batch=2, classes=10, shift=3))
+    for name in sys.argv[1:] or CASES:
+        write(folder / f"{name}.safetensors", *CASES[name]())

@@ -1,9 +1,10 @@
-// projectRowsL1: w ← w⁰ + sign(t)·max(|t| − θ, 0), t = w − w⁰, over every row r with norm[r] > radius[r], in place; θ makes Σ|t| = radius[r]
+// projectRowsL1: w ← w⁰ + sign(t)·max(|t| − θ − δ, 0), t = w − w⁰, over every row r with norm[r] > radius[r], in place; θ + δ make Σ|t| = radius[r]
 //
 // weights w, anchors w⁰: (count)   rows (i32): (rowCount, 2), per row (first element, length)   norms, radii: (rowCount)
 // The Euclidean projection onto the L1 ball (Duchi, Shalev-Shwartz, Singer & Chandra 2008); norms come from rowDistances.
 //
-// θ ← (Σ|t| − radius)/n over the n elements with |t| > θ, until none drops out (Michelot 1986). n falls in every round but the last.
+// θ ← θ + δ, δ = (Σ(|t| − θ) − radius)/n over the n elements with |t| > θ, until none drops out (Michelot 1986). n falls in every round
+// but the last, whose δ is subtracted after θ: what θ's rounding loses would count n times.
 //
 // Work: one workgroup of 64 threads per row. In each round a thread sums every 64th element, and a fixed tree of two levels
 // (64 → 8 → 1) joins sums and counts. All threads agree on n and θ, so they leave the loop together.
@@ -21,6 +22,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> radii: array<f32>;
 
 struct Active {
+  // Of |t| − θ.
   sum: f32,
   count: u32,
 }
@@ -48,13 +50,14 @@ fn main(
   let start = u32(rows[2u * row]);
   let end = start + select(0u, u32(rows[2u * row + 1u]), isOutside);
   var theta = 0.0;
+  var delta = 0.0;
   var before = 0xffffffffu;
   loop {
     var own = Active(0.0, 0u);
     for (var i = start + lane; i < end; i += 64u) {
-      let magnitude = abs(weights[i] - anchors[i]);
-      if (magnitude > theta) {
-        own = Active(own.sum + magnitude, own.count + 1u);
+      let excess = abs(weights[i] - anchors[i]) - theta;
+      if (excess > 0.0) {
+        own = Active(own.sum + excess, own.count + 1u);
       }
     }
     partial[lane] = own;
@@ -73,14 +76,15 @@ fn main(
       whole = own;
     }
     let now = workgroupUniformLoad(&whole);
+    delta = select((now.sum - radii[row]) / f32(now.count), 0.0, now.count == 0u);
     if (now.count == 0u || now.count >= before) {
       break;
     }
     before = now.count;
-    theta = max(0.0, (now.sum - radii[row]) / f32(now.count));
+    theta += max(0.0, delta);
   }
   for (var i = start + lane; i < end; i += 64u) {
     let moved = weights[i] - anchors[i];
-    weights[i] = anchors[i] + sign(moved) * max(abs(moved) - theta, 0.0);
+    weights[i] = anchors[i] + sign(moved) * max(abs(moved) - theta - delta, 0.0);
   }
 }

@@ -107,9 +107,10 @@ export const projectRows = defineKernel({
 
 /**
  * The Euclidean projection of each row t = w − w⁰ onto the L1 ball: t ← sign(t)·max(|t| − θ, 0) with θ such that Σ|t| = radius
- * (Duchi, Shalev-Shwartz, Singer & Chandra 2008, figure 1). θ is found by Michelot's iteration (1986): θ ← (Σ|t| − radius)/n over
- * the n elements with |t| > θ, from θ = 0, until no element drops out. θ never falls, so each round drops an element or is the
- * last: at most as many rounds as elements, about ten in practice.
+ * (Duchi, Shalev-Shwartz, Singer & Chandra 2008, figure 1). θ is found without sorting by Newton's method on Σ max(|t| − θ, 0) = radius,
+ * which is Michelot's iteration (1986): from θ = 0, θ ← θ + δ with δ = (Σ(|t| − θ) − radius)/n over the n elements with |t| > θ, until none
+ * drops out. The sum is convex in θ, so δ ≥ 0: each round drops an element or is the last; at most as many rounds as elements,
+ * about ten in practice. The last δ is subtracted after θ and not with it: (|t| − θ) − δ keeps what θ's rounding would lose n times.
  */
 export const projectRowsL1 = defineKernel({
   name: 'projectRowsL1',
@@ -138,16 +139,18 @@ export const projectRowsL1 = defineKernel({
       const start = rows[2 * r]!;
       const end = start + rows[2 * r + 1]!;
       const magnitudes = Array.from(weights.subarray(start, end), (w, i) => Math.abs(w - anchors[start + i]!));
-      let active = magnitudes;
       let theta = 0;
-      for (let before = Number.POSITIVE_INFINITY; active.length > 0 && active.length < before; ) {
-        before = active.length;
-        theta = Math.max(0, (active.reduce((sum, value) => sum + value, 0) - radii[r]!) / before);
-        active = active.filter((value) => value > theta);
+      let delta = 0;
+      for (let before = Number.POSITIVE_INFINITY; ; ) {
+        const excess = magnitudes.map((magnitude) => magnitude - theta).filter((value) => value > 0);
+        delta = excess.length === 0 ? 0 : (excess.reduce((sum, value) => sum + value, 0) - radii[r]!) / excess.length;
+        if (excess.length === 0 || excess.length >= before) break;
+        before = excess.length;
+        theta += Math.max(0, delta);
       }
       for (let i = start; i < end; i++) {
         const moved = weights[i]! - anchors[i]!;
-        weights[i] = anchors[i]! + Math.sign(moved) * Math.max(Math.abs(moved) - theta, 0);
+        weights[i] = anchors[i]! + Math.sign(moved) * Math.max(Math.abs(moved) - theta - delta, 0);
       }
     }
   },

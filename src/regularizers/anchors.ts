@@ -33,17 +33,18 @@ export class Anchors {
     this.tieTo(arena, member, new Float32Array(member.size));
   }
 
-  /** A layer's own: the classifier to zero or to what it holds, any other to `state`, or else to what it holds. */
+  /**
+   * A layer's own: `state`, or else what it holds; the classifier to zero where that is asked for, and else to `state` if that
+   * has a classifier of the same size.
+   */
   tieLayer(
     { name, weight, runningVariance, isHead }: ConstrainableLayer,
     state: AnchorState | undefined,
     headAnchor: 'zero' | 'initial',
   ): void {
-    if (isHead) {
-      if (headAnchor === 'zero') this.tieToZero(membership(weight)!.arena, weight);
-      return;
-    }
-    if (!state) return;
+    if (isHead && headAnchor === 'zero') this.tieToZero(membership(weight)!.arena, weight);
+    const isOther = isHead && (headAnchor === 'zero' || state?.get(`${name}.weight`)?.data.length !== weight.size);
+    if (!state || isOther) return;
     const tie = (member: Tensor, key: string) => {
       const values = state.get(key)?.data;
       if (values?.length !== member.size) {
@@ -54,5 +55,10 @@ export class Anchors {
     };
     tie(weight, `${name}.weight`);
     if (runningVariance) tie(runningVariance, `${name}.running_var`);
+  }
+
+  dispose(): void {
+    for (const snapshot of this.snapshots.values()) snapshot.dispose();
+    this.snapshots.clear();
   }
 }

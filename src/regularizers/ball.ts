@@ -36,12 +36,12 @@ export interface BallOptions {
    * each entry of BatchNorm's diagonal (RegSL's ratio: Li & Zhang, NeurIPS 2021). The classifier's radius stays what it is. Default false.
    */
   readonly relative?: boolean;
-  /** W⁰: the pre-trained weights, for every layer but the classifier. Default: what the model holds now. */
+  /** W⁰: the pre-trained weights. Default: what the model holds now. */
   readonly anchor?: AnchorState;
-  /** What the classifier is tied to: zero, as the authors do (default), or what it holds now. */
+  /** What the classifier is tied to: zero, as the authors do (default), or `anchor`'s (of the same size), or else what it holds now. */
   readonly headAnchor?: 'zero' | 'initial';
-  /** Name of the classifier's module. Default: the model's own `headName`. */
-  readonly headName?: string;
+  /** Name of the classifier's module; null: there is none. Default: the model's own `headName`. */
+  readonly headName?: string | null;
   /** Constrain BatchNorm's diagonal too. Default true, as the authors do. */
   readonly batchNorm?: boolean;
   /** Rows of a depthwise convolution: one per channel (default), or the whole kernel as one, as the authors' code has it. */
@@ -69,16 +69,21 @@ export const marsBall = (model: Module, { projection = 'row-radial', ...options 
 export const frobeniusBall = (model: Module, options: BallOptions): Ball =>
   new Ball(model, options, { norm: 'layer-frobenius', exact: false });
 
-/** How far every layer moved from where it began: from `anchor`, or else (zeros everywhere but for the classifier) from what it holds now. */
-export function layerDistances(
+/**
+ * How far every layer of the model is from `anchor` (another model's state dict), in both norms; the classifier from zero, or with
+ * `headAnchor: 'initial'` from the anchor's. Changes no value and needs no optimiser.
+ */
+export async function layerDistances(
   model: Module,
-  options: Pick<BallOptions, 'anchor' | 'headName' | 'headAnchor' | 'depthwiseRows'> = {},
+  options: Pick<BallOptions, 'headName' | 'headAnchor' | 'depthwiseRows'> & { readonly anchor: AnchorState },
 ): Promise<LayerDistance[]> {
-  return marsBall(model, {
-    ...options,
-    extractor: Number.POSITIVE_INFINITY,
-    classifier: Number.POSITIVE_INFINITY,
-  }).distances();
+  const free = Number.POSITIVE_INFINITY;
+  const ball = marsBall(model, { ...options, extractor: free, classifier: free });
+  try {
+    return await ball.distances();
+  } finally {
+    ball.dispose();
+  }
 }
 
 export class Ball implements Projection {
@@ -155,11 +160,22 @@ export class Ball implements Projection {
     return this.layers.map((layer, i) => summarizeDistances(layer, measures[i]!));
   }
 
+  /** Frees the anchors and the tables. The weights stay. */
+  dispose(): void {
+    this.disposeTables();
+    this.anchors.dispose();
+  }
+
+  private disposeTables(): void {
+    for (const table of [...(this.tables?.rows ?? []), ...(this.tables?.channels ?? [])]) table.dispose();
+    this.tables = null;
+  }
+
   /** The tables for what is trainable now: a frozen layer is measured, and left alone. */
   private current(): Tables {
     const trainable = this.layers.map(({ weight }) => (weight.requiresGrad ? '1' : '0')).join('');
     if (this.tables && trainable === this.trainable) return this.tables;
-    for (const table of [...(this.tables?.rows ?? []), ...(this.tables?.channels ?? [])]) table.dispose();
+    this.disposeTables();
     const radii = this.layers.map(({ weight }, i) => (weight.requiresGrad ? this.radii[i]! : Number.POSITIVE_INFINITY));
     this.tables = buildTables(this.layers, radii, this.anchors, this.rule);
     this.trainable = trainable;

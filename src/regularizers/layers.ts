@@ -19,11 +19,11 @@ export interface ConstrainableLayer {
 
 /**
  * The layers in the model's order. `headName` is the dotted name of the classifier, by default the model's own property
- * `headName`; throws where the model has neither, or no Linear or Conv2d of that name.
+ * `headName`, and null where it has no classifier. Throws where none of them is given, or no Linear or Conv2d has that name.
  */
 export function constrainableLayers(
   model: Module,
-  headName: string | undefined = ownHeadName(model),
+  headName: string | null | undefined = ownHeadName(model),
 ): ConstrainableLayer[] {
   const layers: ConstrainableLayer[] = [];
   for (const [name, module] of model.namedModules()) {
@@ -38,7 +38,7 @@ export function constrainableLayers(
       layers.push({ name, kind: 'batchNorm2d', weight, runningVariance, isDepthwise: false, isHead: false });
     }
   }
-  if (!layers.some(({ isHead }) => isHead)) {
+  if (headName !== null && !layers.some(({ isHead }) => isHead)) {
     const candidates = layers.filter(({ kind }) => kind !== 'batchNorm2d').map(({ name }) => name);
     throw new Error(
       `which layer is the classifier? Give headName, one of: ${candidates.join(', ')} (got ${headName ?? 'none'})`,

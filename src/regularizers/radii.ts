@@ -22,8 +22,8 @@ function checkRadius(radius: number, what: string): void {
 
 /**
  * RegSL's layer-wise radii (Li & Zhang, "Improved Regularization and Robustness for Fine-tuning in Neural Networks", NeurIPS 2021):
- * D, D, D·s, D·s² for the four stages of a ResNet, the stem free. For any model: a stage is a part of it that holds several layers
- * with a distance; the first two get D, each further one s times the radius of the one before; what lies outside of all stages
+ * D, D, D·s, D·s² for the four stages of a ResNet, the stem free. For any model: a stage is a part of it that holds several
+ * matrices (Conv2d, Linear); the first two get D, each further one s times the radius of the one before; what lies outside of all stages
  * is free. Where one part alone holds several (EfficientNet's `blocks`), its parts are the stages.
  *
  *   marsBall(model, { extractor: D, classifier: C, radii: depthScaled(constrainableLayers(model), D, s) })
@@ -31,7 +31,8 @@ function checkRadius(radius: number, what: string): void {
 export function depthScaled(layers: readonly ConstrainableLayer[], radius: number, factor: number): RadiusRule {
   checkRadius(radius, 'the radius');
   if (!(factor > 0)) throw new RangeError(`depthScaled: the factor is ${factor}; it must be > 0`);
-  const stages = stagesOf(layers.filter(({ isHead }) => !isHead).map(({ name }) => name));
+  const matrices = layers.filter(({ kind, isHead }) => kind !== 'batchNorm2d' && !isHead);
+  const stages = stagesOf(matrices.map(({ name }) => name));
   return ({ name, isHead }) => {
     if (isHead) return undefined;
     const stage = stages.findIndex((prefix) => name.startsWith(prefix));
@@ -39,7 +40,7 @@ export function depthScaled(layers: readonly ConstrainableLayer[], radius: numbe
   };
 }
 
-/** The prefixes (`layer1.`) of the parts that hold several layers, in order. */
+/** The prefixes (`layer1.`) of the parts that hold several of these layers, in order. */
 function stagesOf(names: readonly string[], prefix = ''): string[] {
   const counts = new Map<string, number>();
   for (const name of names) {

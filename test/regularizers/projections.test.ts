@@ -1,16 +1,34 @@
 /** Every kind of ball: feasible, idempotent, still inside; the true projections give the nearest point, the others do not. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createCpuDevice } from '../../src/devices/cpu/node.ts';
+import type { Device } from '../../src/devices/device.ts';
 import { ReferenceDevice } from '../../src/devices/reference/device.ts';
-import type { Module } from '../../src/nn/module.ts';
+import { createModel, Linear } from '../../src/nn/index.ts';
+import { Module } from '../../src/nn/module.ts';
 import { chain, project, SGD } from '../../src/optim/index.ts';
 import { type Ball, type BallOptions, frobeniusBall, layerDistances, marsBall } from '../../src/regularizers/index.ts';
-import { setDefaultDevice, uniform } from '../../src/tensor/create.ts';
+import { memory, setDefaultDevice, uniform } from '../../src/tensor/create.ts';
+import { observeLaunches } from '../../src/tensor/launch.ts';
 import { scope } from '../../src/tensor/scope.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { difference, disturb, l1, Net, rowsOf, write } from './net.ts';
 
 setDefaultDevice(new ReferenceDevice());
+const cpu = await createCpuDevice({ threads: 1 });
 const TIGHT = 1e-12;
+
+class Wide extends Module {
+  readonly headName = 'head';
+  head: Linear;
+  constructor(inputs: number, device: Device) {
+    super();
+    this.head = new Linear(inputs, 2, { device });
+  }
+  forward(x: Tensor): Tensor {
+    return this.head.forward(x);
+  }
+}
 
 const KINDS: Record<string, (model: Module, options: BallOptions) => Ball> = {
   'row-radial': marsBall,
@@ -104,6 +122,69 @@ describe.each(Object.keys(KINDS))('%s', (kind) => {
     expect(await rowsOf(model.conv.weight)).toEqual(start);
     expect(await rowsOf(model.head.weight)).toEqual(head);
   });
+
+  test('leaves the weights alone where they are at the anchor', async () => {
+    const model = new Net();
+    const ball = KINDS[kind]!(model, { extractor: 1e-9, classifier: 1e-9, headAnchor: 'initial' });
+    const start = await Promise.all(model.parameters().map((parameter) => parameter.data()));
+    ball.project();
+    expect(await Promise.all(model.parameters().map((parameter) => parameter.data()))).toEqual(start);
+  });
+
+  test('projects a whole model in four launches at most, whatever its depth', () => {
+    const model = createModel('resnet20', { classes: 10, seed: 1 });
+    const ball = KINDS[kind]!(model, { extractor: 1, classifier: 1 });
+    ball.project();
+    const launches: string[] = [];
+    const stop = observeLaunches(({ kernel }) => launches.push(kernel.name));
+    ball.project();
+    stop();
+    expect(launches.length).toBeLessThanOrEqual(4);
+    expect(launches.filter((name) => name.startsWith('project'))).toHaveLength(2);
+  });
+
+  test('keeps to the radius in float32, with long rows and a first step of Adam, where all elements move alike', async () => {
+    const model = new Wide(4608, cpu);
+    const start = await model.head.weight.data();
+    // Every element survives the exact projection, so every rounding counts.
+    const step = 0.01;
+    const radius = kind === 'frobenius' ? 0.01 * step * Math.sqrt(2 * 4608) : 0.01 * step * 4608;
+    const ball = KINDS[kind]!(model, { extractor: 1, classifier: radius, headAnchor: 'initial' });
+    write(
+      model.head.weight,
+      start.map((value, i) => value + (i % 3 === 0 ? step : -step)),
+    );
+    expect(await ball.worstRatio()!.item()).toBeCloseTo(100, 1);
+    ball.project();
+    const ratio = await ball.worstRatio()!.item();
+    expect(ratio).toBeLessThanOrEqual(1 + 1e-5);
+    expect(ratio).toBeGreaterThan(1 - 1e-5);
+  });
+});
+
+test.each(['row-radial', 'row-l1-exact'])('%s: a row depends on no other row', async (kind) => {
+  await fc.assert(
+    fc.asyncProperty(matrix, matrix, radii, async (rows, others, radius) => {
+      const [a, b] = [
+        await projected(kind, rows, radius),
+        await projected(kind, [rows[0]!, others[1]!, others[2]!], radius),
+      ];
+      expect(a[0]).toEqual(b[0]);
+    }),
+    { numRuns: 30, seed: 6 },
+  );
+});
+
+test.each(['matrix-radial', 'frobenius'])('%s scales all of a layer by one number', async (kind) => {
+  await fc.assert(
+    fc.asyncProperty(matrix, radii, async (rows, radius) => {
+      const after = await projected(kind, rows, radius);
+      const scale = 1 / Math.max(1, norms[kind]!(rows) / radius);
+      const expected = rows.map((row) => row.map((value) => value * scale));
+      expect(Math.max(...difference(after, expected).flat().map(Math.abs))).toBeLessThan(1e-12);
+    }),
+    { numRuns: 30, seed: 7 },
+  );
 });
 
 describe('what is nearest', () => {
@@ -123,13 +204,21 @@ describe('what is nearest', () => {
     );
   });
 
+  /** max ⟨x − p, y − p⟩ over all y of the ball: ≤ 0 just where p is the point of the (convex) ball nearest to x. */
+  const bestImprovement = (kind: string, rows: number[][], after: number[][], radius: number): number => {
+    const rest = difference(rows, after);
+    const own = rest.map((row, j) => row.reduce((sum, value, i) => sum + value * after[j]![i]!, 0));
+    const total = own.reduce((sum, value) => sum + value, 0);
+    // The largest ⟨x − p, y⟩: of the L1 ball at a corner of each row, of the Frobenius ball in the direction of x − p.
+    if (kind === 'frobenius') return radius * Math.hypot(...rest.flat()) - total;
+    return rest.reduce((sum, row) => sum + radius * Math.max(...row.map(Math.abs)), 0) - total;
+  };
+
   test.each(['row-l1-exact', 'frobenius'])('no point of the ball is nearer than that of %s', async (kind) => {
     await fc.assert(
-      fc.asyncProperty(matrix, matrix, fc.double({ min: 0.1, max: 4, noNaN: true }), async (rows, other, radius) => {
+      fc.asyncProperty(matrix, radii, async (rows, radius) => {
         const after = await projected(kind, rows, radius);
-        // Any other point of the ball: scaled into it as a whole.
-        const inside = other.map((row) => row.map((value) => (value * radius) / Math.max(radius, norms[kind]!(other))));
-        expect(squared(rows, after)).toBeLessThanOrEqual(squared(rows, inside) + 1e-9);
+        expect(bestImprovement(kind, rows, after, radius)).toBeLessThan(1e-10);
       }),
       { numRuns: 100, seed: 4 },
     );
@@ -144,6 +233,8 @@ describe('what is nearest', () => {
     const [radial, exact, whole] = await Promise.all(
       ['row-radial', 'row-l1-exact', 'matrix-radial'].map((kind) => projected(kind, rows, 1)),
     );
+    expect(bestImprovement('row-l1-exact', rows, exact!, 1)).toBeLessThan(1e-12);
+    expect(bestImprovement('row-radial', rows, radial!, 1)).toBeGreaterThan(0.1);
     expect(squared(rows, exact!)).toBeLessThan(squared(rows, radial!));
     expect(exact![0]).toEqual([1, 0, 0, 0]);
     expect(radial![1]).toEqual(rows[1]);
@@ -207,15 +298,42 @@ describe('radii', () => {
   });
 });
 
-test('distances are there without a ball', async () => {
-  const model = new Net();
-  const anchor = await model.stateDict();
-  await disturb(model, 0.2, 5);
-  const found = await layerDistances(model, { anchor });
-  const moved = difference(await rowsOf(model.conv.weight), await rowsOfState(anchor, 'conv.weight', 6));
-  expect(found[0]).toMatchObject({ layer: 'conv', radius: null, ratio: null, rowsAtBound: 0 });
-  expect(found[0]!.mars).toBeCloseTo(Math.max(...moved.map(l1)), 12);
-  expect(found[0]!.frobenius).toBeCloseTo(Math.hypot(...moved.flat()), 12);
+describe('distances of a pair of models', () => {
+  test('are there without a ball, and leave nothing behind', async () => {
+    const model = new Net();
+    const anchor = await model.stateDict();
+    await disturb(model, 0.2, 5);
+    const found = await layerDistances(model, { anchor });
+    const moved = difference(await rowsOf(model.conv.weight), await rowsOfState(anchor, 'conv.weight', 6));
+    expect(found[0]).toMatchObject({ layer: 'conv', radius: null, ratio: null, rowsAtBound: 0 });
+    expect(found[0]!.mars).toBeCloseTo(Math.max(...moved.map(l1)), 12);
+    expect(found[0]!.frobenius).toBeCloseTo(Math.hypot(...moved.flat()), 12);
+    const { storages } = memory();
+    await layerDistances(model, { anchor });
+    expect(memory().storages).toBe(storages);
+  });
+
+  test('count the classifier from zero, or from the other one', async () => {
+    const model = new Net();
+    const anchor = await model.stateDict();
+    await disturb(model, 0.2, 5);
+    const head = async (headAnchor: 'zero' | 'initial') =>
+      (await layerDistances(model, { anchor, headAnchor })).find(({ isHead }) => isHead)!.mars;
+    const now = await rowsOf(model.head.weight);
+    expect(await head('zero')).toBeCloseTo(Math.max(...now.map(l1)), 12);
+    const moved = difference(now, await rowsOfState(anchor, 'head.weight', 3));
+    expect(await head('initial')).toBeCloseTo(Math.max(...moved.map(l1)), 12);
+  });
+
+  test('need no classifier', async () => {
+    const model = new Net();
+    const anchor = await model.stateDict();
+    await disturb(model, 0.2, 5);
+    const found = await layerDistances(model, { anchor, headName: null });
+    expect(found.some(({ isHead }) => isHead)).toBe(false);
+    const moved = difference(await rowsOf(model.head.weight), await rowsOfState(anchor, 'head.weight', 3));
+    expect(found.at(-1)!.mars).toBeCloseTo(Math.max(...moved.map(l1)), 12);
+  });
 });
 
 async function rowsOfState(

@@ -17,12 +17,16 @@ const arena = fc
   .record({ rowCount: between(1, 40), longest: fc.constantFrom(1, 9, 64, 65, 300) })
   .map(({ rowCount, longest }) => ({ count: rowCount * (longest + 3), rowCount }));
 
-/** (First element, length) of rows of different lengths, in random order. */
+/** Lengths of every kind: below a vector, below a workgroup, of a convolution, of a classifier on a flattened map. */
+const LENGTHS = [30_000, 4608, 64, 9, 1];
+
+/** (First element, length) of rows in random order: every other of a length from the list, the others of any. */
 function rowTable(data: Data, { count, rowCount }: { count: number; rowCount: number }): Int32Array {
   const room = Math.floor(count / rowCount);
+  const lengths = LENGTHS.filter((length) => length <= room);
   return Int32Array.from(
-    data.places(rowCount, rowCount).flatMap((place) => {
-      const length = 1 + data.index(room - 1);
+    data.places(rowCount, rowCount).flatMap((place, r) => {
+      const length = r % 2 === 0 ? lengths[(r / 2) % lengths.length]! : 1 + data.index(room - 1);
       return [place * room + data.index(room - length + 1), length];
     }),
   );

@@ -69,8 +69,11 @@ export function projectRows(at: usize, task: u32): void {
   }
 }
 
-/** θ of the row's projection onto the L1 ball of that radius (Michelot's iteration; see the kernel's definition). */
-function thresholdOf(w: usize, anchor: usize, length: u32, radius: f64): f32 {
+/** What the last round of `findThreshold` adds to its θ. */
+let delta: f32 = 0;
+
+/** θ (returned) and δ of the row's projection onto the L1 ball (Michelot's iteration; see the kernel's definition). */
+function findThreshold(w: usize, anchor: usize, length: u32, radius: f64): f32 {
   let theta: f32 = 0;
   let before = u32.MAX_VALUE;
   while (true) {
@@ -83,8 +86,9 @@ function thresholdOf(w: usize, anchor: usize, length: u32, radius: f64): f32 {
       let sums = f32x4.splat(0);
       for (; i + 4 <= stop; i += 4) {
         const magnitude = f32x4.abs(f32x4.sub(v128.load(w + i * 4), v128.load(anchor + i * 4)));
-        const active = f32x4.gt(magnitude, bound);
-        sums = f32x4.add(sums, v128.and(magnitude, active));
+        const excess = f32x4.sub(magnitude, bound);
+        const active = f32x4.gt(excess, f32x4.splat(0));
+        sums = f32x4.add(sums, v128.and(excess, active));
         // A true comparison is −1.
         counts = i32x4.sub(counts, active);
       }
@@ -93,15 +97,16 @@ function thresholdOf(w: usize, anchor: usize, length: u32, radius: f64): f32 {
     let count: u32 = i32x4.extract_lane(counts, 0) + i32x4.extract_lane(counts, 1);
     count += i32x4.extract_lane(counts, 2) + i32x4.extract_lane(counts, 3);
     for (; i < length; i++) {
-      const magnitude = abs<f32>(load<f32>(w + i * 4) - load<f32>(anchor + i * 4));
-      if (magnitude > theta) {
-        sum += magnitude as f64;
+      const excess: f32 = abs<f32>(load<f32>(w + i * 4) - load<f32>(anchor + i * 4)) - theta;
+      if (excess > 0) {
+        sum += excess as f64;
         count++;
       }
     }
+    delta = count == 0 ? 0 : (((sum - radius) / (count as f64)) as f32);
     if (count == 0 || count >= before) return theta;
     before = count;
-    theta = max<f64>(0, (sum - radius) / (count as f64)) as f32;
+    theta += max<f32>(0, delta);
   }
 }
 
@@ -115,11 +120,11 @@ export function projectRowsL1(at: usize, task: u32): void {
     const length = load<u32>(p.rows + row * 8, 4);
     const w = p.weights + start;
     const anchor = p.anchors + start;
-    const theta = thresholdOf(w, anchor, length, radius);
+    const theta = findThreshold(w, anchor, length, radius);
     for (let i: u32 = 0; i < length; i++) {
       const origin = load<f32>(anchor + i * 4);
       const moved: f32 = load<f32>(w + i * 4) - origin;
-      store<f32>(w + i * 4, origin + copysign<f32>(max<f32>(abs<f32>(moved) - theta, 0), moved));
+      store<f32>(w + i * 4, origin + copysign<f32>(max<f32>(abs<f32>(moved) - theta - delta, 0), moved));
     }
   }
 }

@@ -3,3 +3,4 @@ import './devices/node.ts';
 
 export * from './data/node/index.ts';
 export * from './io/node/files.ts';
+export * from './io/node/layersModel.ts';

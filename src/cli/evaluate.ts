@@ -74,7 +74,7 @@ async function evaluateWeights(options: EvaluateOptions, output: Output, signal:
   if (options.weights === undefined) throw new UsageError('evaluate needs --weights: the file to look at.');
   if (options.dataset === undefined)
     throw new UsageError('evaluate needs --dataset: cifar10, or a folder of class folders.');
-  const weights = await readWeightsFile(options.weights);
+  const weights = await readWeightsFile(options.weights, (text) => output.message(text));
   const network = networkNameOf(options.network, weights, 'evaluate');
   const { imageSize = null, mean = null, std = null } = options;
   const preprocessing = resolvePreprocessing({ network, imageSize, mean, std }, weights.metadata.preprocessing);

@@ -18,7 +18,7 @@ export function networkNameOf(said: string | undefined, weights: WeightsFile | n
 
 /** The network with the file's weights, its head as in the file. */
 export function modelWithWeights(network: string, weights: WeightsFile, device: Device): Classifier {
-  const model = createModel(network, { device });
+  const model = createModel(network, { ...weights.metadata.architecture, device });
   const head = weights.state.get(`${model.headName}.weight`);
   if (head) {
     const [classes, inputs] = head.shape as [number, number];

@@ -30,7 +30,8 @@ export async function openSession(
   request: DeviceRequest,
   output: Output,
 ): Promise<Session> {
-  const weights = settings.weights === null ? null : await readWeightsFile(settings.weights);
+  const weights =
+    settings.weights === null ? null : await readWeightsFile(settings.weights, (text) => output.message(text));
   const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
   const dataset = await openDataset(settings.dataset, {
     ...openingOf(preprocessing, settings),

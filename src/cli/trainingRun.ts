@@ -151,7 +151,8 @@ async function train(
   });
   const distances = await ball.distances();
   const { network, seed, preset } = settings;
-  const metadata = packMetadata({ network, seed, preset, classes: dataset.classes, preprocessing });
+  const architecture = session.weights?.metadata.architecture ?? {};
+  const metadata = packMetadata({ network, seed, preset, classes: dataset.classes, preprocessing, architecture });
   await run.finish(asFloat32(await model.stateDict()), metadata, distances);
   const summary = summaryOf(run, test, (performance.now() - startedAt) / 1000);
   run.log({ ...summary, step: summary.steps });

@@ -1,7 +1,21 @@
 /** Weight files as the commands see them: the tensors, and what their metadata says about how they are to be used. */
-import { type SafetensorsMetadata, type StateDict, stripPrefix, toFloat32 } from '../io/index.ts';
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type LayersModel,
+  readKerasResNet,
+  type SafetensorsMetadata,
+  type StateDict,
+  stripPrefix,
+  toFloat32,
+} from '../io/index.ts';
 import { loadWeights } from '../io/node/files.ts';
-import type { ModuleState, Preprocessing } from '../nn/index.ts';
+import { loadLayersModel, MODEL_FILE } from '../io/node/layersModel.ts';
+import type { CreateModelOptions, ModuleState, Preprocessing } from '../nn/index.ts';
+import { didYouMean } from '../tensor/suggest.ts';
+import { UsageError } from './errors.ts';
+import { loadPretrained, PRETRAINED_NAMES } from './pretrained.ts';
 import { PRESETS, type Preset } from './settings.ts';
 
 /** Stored with the weights that are trained here; a file from elsewhere has none of it. */
@@ -13,7 +27,12 @@ export interface WeightsMetadata {
   readonly seed?: number;
   /** How images became inputs. */
   readonly preset?: Preset;
+  /** What the network has other than by default. */
+  readonly architecture?: Architecture;
 }
+
+/** Of `createModel`: what weights from elsewhere may need. */
+export type Architecture = Pick<CreateModelOptions, 'epsilon' | 'strideIn1x1'>;
 
 export interface WeightsFile {
   readonly path: string;
@@ -23,14 +42,55 @@ export interface WeightsFile {
   readonly metadata: WeightsMetadata;
 }
 
-export async function readWeightsFile(path: string): Promise<WeightsFile> {
-  const { state, sha256, metadata } = await loadWeights(path);
+/**
+ * Weights by what the command line calls them: a name of the catalogue, an https address, a run folder, a folder with a layers model of
+ * TensorFlow.js, or a file. `onMessage`: about what takes long.
+ */
+export async function readWeightsFile(
+  path: string,
+  onMessage: (text: string) => void = () => {},
+): Promise<WeightsFile> {
+  if (PRETRAINED_NAMES.includes(path)) return fromKeras(path, await loadPretrained(path, onMessage));
+  const place = await placeOf(path);
+  if (place.kind === 'layers model') return fromKeras(path, await loadLayersModel(path));
+  const { state, sha256, metadata } = await loadWeights(place.path);
   return { path, state: stripPrefix(state, 'module.'), sha256, metadata: unpackMetadata(metadata, path) };
+}
+
+/** Where the bytes lie. */
+async function placeOf(path: string): Promise<{ readonly kind: 'file' | 'layers model'; readonly path: string }> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) {
+    const hint = /[\\/.]/.test(path) ? '' : didYouMean(path, PRETRAINED_NAMES);
+    if (hint) throw new UsageError(`There are no weights called "${path}".${hint}`);
+    return { kind: 'file', path };
+  }
+  if (existsSync(join(path, MODEL_FILE))) return { kind: 'layers model', path };
+  const ofRun = join(path, 'weights.safetensors');
+  if (existsSync(ofRun)) return { kind: 'file', path: ofRun };
+  throw new UsageError(
+    `${path} is a folder with neither weights.safetensors (a run's) nor model.json (TensorFlow.js's).`,
+  );
+}
+
+/** Keras's ResNets, with what they expect of network and images. */
+function fromKeras(path: string, model: LayersModel & { readonly sha256: string }): WeightsFile {
+  const { network, state, epsilon, strideIn1x1, mean, deviation } = readKerasResNet(model, path);
+  const preprocessing = { resize: 256, size: 224, mean, deviation };
+  return {
+    path,
+    state,
+    sha256: model.sha256,
+    metadata: { network, preprocessing, architecture: { epsilon, strideIn1x1 } },
+  };
 }
 
 /** A file from elsewhere may use the same keys for something else: what does not fit is refused by name. */
 function unpackMetadata(metadata: SafetensorsMetadata, path: string): WeightsMetadata {
-  const { network, classes, preprocessing, seed, preset } = metadata;
+  const { network, classes, preprocessing, seed, preset, architecture } = metadata;
   const refuse = (key: string): never => {
     throw new Error(`${path}: its metadata '${key}' is not what marsgrad writes there.`);
   };
@@ -46,9 +106,19 @@ function unpackMetadata(metadata: SafetensorsMetadata, path: string): WeightsMet
     ...(network && { network }),
     ...(classes && { classes: parsed('classes', classes, isNames) }),
     ...(preprocessing && { preprocessing: parsed('preprocessing', preprocessing, isPreprocessing) }),
+    ...(architecture && { architecture: parsed('architecture', architecture, isArchitecture) }),
     ...(preset && { preset: parsed('preset', preset, isPreset) }),
     ...(seed && { seed: parsed('seed', seed, Number.isInteger as (value: unknown) => value is number) }),
   };
+}
+
+function isArchitecture(value: unknown): value is Architecture {
+  if (typeof value !== 'object' || value === null) return false;
+  const { epsilon, strideIn1x1 } = value as Record<string, unknown>;
+  return (
+    (epsilon === undefined || typeof epsilon === 'number') &&
+    (strideIn1x1 === undefined || typeof strideIn1x1 === 'boolean')
+  );
 }
 
 const isPreset = (value: unknown): value is Preset => PRESETS.some((name) => name === value);
@@ -72,6 +142,7 @@ export function packMetadata(metadata: Required<WeightsMetadata>): Record<string
     preprocessing: JSON.stringify(metadata.preprocessing),
     seed: String(metadata.seed),
     preset: JSON.stringify(metadata.preset),
+    architecture: JSON.stringify(metadata.architecture),
   };
 }
 

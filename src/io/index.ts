@@ -1,4 +1,6 @@
 export { WeightFileError } from './errors.ts';
+export { type KerasLayer, type LayersModel, readLayersModel, shardNames } from './keras/layersModel.ts';
+export { type KerasResNet, readKerasResNet } from './keras/resNet.ts';
 export { readWeights } from './load.ts';
 export { type PytorchValue, readPytorch } from './pytorch/read.ts';
 export { stateDictOf } from './pytorch/state-dict.ts';

@@ -14,6 +14,11 @@ const OPTIMIZER: Omit<OptimizerSettings, 'learningRate'> = {
   amsgrad: false,
   semantics: 'pytorch',
   headScale: 1,
+  layerDecay: 1,
+  clipGradNorm: null,
+  gradNorm: false,
+  accumulate: 1,
+  ema: null,
 };
 
 /** The same for both methods. */

@@ -35,6 +35,7 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly augment: Augmentation;
   readonly epochs: number;
   readonly batchSize: number;
+  readonly accumulate: number;
   readonly optimizer: OptimizerName;
   readonly amsgrad: boolean;
   readonly lr: number;
@@ -42,6 +43,10 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly nesterov: boolean;
   readonly weightDecay: number;
   readonly lrHeadScale: number;
+  readonly layerDecay: number;
+  readonly clipGradNorm?: number;
+  readonly gradNorm: boolean;
+  readonly ema?: number;
   readonly schedule: ScheduleName;
   readonly lrFinal: number;
   readonly lrDecayEvery: number;
@@ -138,18 +143,25 @@ function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void
     .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)).default(defaults.epochs))
     .addOption(option('--batch-size <n>', 'images per step', wholeNumber(1)).default(defaults.batchSize))
     .addOption(
+      option('--accumulate <n>', 'batches per update; BatchNorm sees one at a time', wholeNumber(1)).default(1),
+    )
+    .addOption(
       new Option('--drop-last', 'leave out the last training batch of an epoch where it is not full').default(false),
     )
     .addOption(option('--optimizer <name>', OPTIMIZERS.join(', '), choice(OPTIMIZERS)).default('sgd'))
     .addOption(new Option('--amsgrad', 'of adam and adamw').default(false))
     .addOption(option('--lr <rate>', 'learning rate (the peak of the schedule)', number(0)).default(defaults.lr))
     .addOption(option('--lr-head-scale <f>', "the classifier's learning rate over the others'", number(0)).default(1))
+    .addOption(option('--layer-decay <f>', "a block's learning rate over the next one's", number(0, 1)).default(1))
     .addOption(option('--momentum <m>', 'of sgd', share).default(0.9))
     .addOption(new Option('--nesterov', "Nesterov's momentum").default(defaults.nesterov))
     .addOption(new Option('--no-nesterov', 'plain momentum'))
     .addOption(
       option('--weight-decay <l>', 'λ of λ/2·‖w‖²; of adamw: decoupled', number(0)).default(defaults.weightDecay),
-    );
+    )
+    .addOption(option('--clip-grad-norm <n>', 'largest L2 norm of the gradient', number(0)))
+    .option('--grad-norm', 'log the L2 norm of the gradient', false)
+    .addOption(option('--ema <decay>', 'test and save an average of the weights: d·average + (1 − d)·weights', share));
 }
 
 function addScheduleOptions(command: Command, defaults: TrainingDefaults): void {

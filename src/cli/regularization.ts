@@ -1,15 +1,6 @@
 /** From settings to what a training step is made of: the optimiser with its links, the penalties, and what is measured. */
-import { type Classifier, freezeFraction, linearProbe } from '../nn/index.ts';
-import {
-  Adam,
-  AdamW,
-  chain,
-  type Optimizer,
-  type ParameterGroup,
-  project,
-  SGD,
-  type UpdateLink,
-} from '../optim/index.ts';
+import { type Classifier, freezeFraction, layerwiseGroups, linearProbe } from '../nn/index.ts';
+import { Adam, AdamW, chain, type EMA, ema, type Optimizer, project, SGD, type UpdateLink } from '../optim/index.ts';
 import {
   type Ball,
   constrainableLayers,
@@ -31,6 +22,8 @@ export interface Regularization {
   readonly constraint: Ball | null;
   readonly optimizer: Optimizer;
   readonly penalties: readonly Penalty[];
+  /** What is tested and saved in the place of the weights; null: they themselves. */
+  readonly average: EMA | null;
   /** Chooses what trains in an epoch. */
   readonly onEpochStart: (epoch: number) => void;
 }
@@ -48,21 +41,20 @@ export async function regularize(
   const isConstrained = regularization.method === 'mars-pgm' || regularization.method === 'l2-pgm';
   const optimizer = optimizerOf(model, settings.optimizer);
   const ball = isConstrained ? ballOf(model, regularization) : freeBall(model, regularization);
+  const average = settings.optimizer.ema === null ? null : ema(model.parameters(), settings.optimizer.ema);
   return {
     ball,
     constraint: isConstrained ? ball : null,
-    optimizer: chain(optimizer, ...linksOf(model, ball, regularization)),
+    optimizer: chain(optimizer, ...linksOf(model, ball, regularization), ...(average ? [average] : [])),
+    average,
     penalties: await penaltiesOf(model, regularization, openDelta),
     onEpochStart: (epoch) => chooseTrainable(model, regularization, epoch),
   };
 }
 
 function optimizerOf(model: Classifier, settings: OptimizerSettings): Optimizer {
-  const head = new Set(model.head.parameters());
-  const groups: ParameterGroup[] = [
-    { parameters: model.parameters().filter((parameter) => !head.has(parameter)) },
-    { parameters: [...head], learningRateScale: settings.headScale },
-  ];
+  const { headScale, layerDecay: decay } = settings;
+  const groups = layerwiseGroups(model, { headScale, decay });
   const { name, learningRate, weightDecay, betas, epsilon, amsgrad, semantics } = settings;
   if (name === 'adam') return new Adam(groups, { learningRate, weightDecay, betas, epsilon, amsgrad, semantics });
   if (name === 'adamw') return new AdamW(groups, { learningRate, weightDecay, betas, epsilon, amsgrad });

@@ -67,6 +67,11 @@ function optimizerSettings(options: TrainingOptions): OptimizerSettings {
     amsgrad: options.amsgrad,
     semantics: 'pytorch',
     headScale: options.lrHeadScale,
+    layerDecay: options.layerDecay,
+    clipGradNorm: options.clipGradNorm ?? null,
+    gradNorm: options.gradNorm,
+    accumulate: options.accumulate,
+    ema: options.ema ?? null,
   };
 }
 

@@ -58,7 +58,7 @@ export async function openSession(
       seed: settings.seed,
       dropLast: settings.dropLast,
     });
-    const schedule = scheduleOf(settings, loader.length);
+    const schedule = scheduleOf(settings, Math.ceil(loader.length / settings.optimizer.accumulate));
     const regularization = await regularize(model, settings, () => {
       if (!weights) throw new UsageError('--method delta needs --weights: random maps are nothing to stay near.');
       const source = modelWithWeights(settings.network, weights, chosen.device);

@@ -54,6 +54,16 @@ export interface OptimizerSettings {
   readonly semantics: 'pytorch' | 'keras';
   /** Learning rate of the classifier over that of the rest. */
   readonly headScale: number;
+  /** Learning rate of a block over that of the next one; 1: all alike. */
+  readonly layerDecay: number;
+  /** Largest L2 norm of the gradient; null: not clipped. */
+  readonly clipGradNorm: number | null;
+  /** The norm is logged. */
+  readonly gradNorm: boolean;
+  /** Batches per update. */
+  readonly accumulate: number;
+  /** Decay of the average of the weights, which is then tested and saved; null: none. */
+  readonly ema: number | null;
 }
 
 /** What ties the weights to their starting point. */

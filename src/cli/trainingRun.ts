@@ -126,7 +126,8 @@ async function train(
   const startedAt = performance.now();
   const { settings, output, signal } = request;
   const { model, dataset, preprocessing, loader, schedule } = session;
-  const { ball, constraint, optimizer, penalties, onEpochStart } = session.regularization;
+  const { ball, constraint, optimizer, penalties, average, onEpochStart } = session.regularization;
+  const { accumulate, clipGradNorm, gradNorm } = settings.optimizer;
   const watch = new Watch(run, settings, output, loader.imageCount, checkpoint);
   // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
   const { status, checkpoint: last } = await fit({
@@ -138,6 +139,9 @@ async function train(
     labelSmoothing: settings.labelSmoothing,
     constraint,
     penalties,
+    accumulate,
+    clipGradNorm,
+    gradNorm,
     onEpochStart,
     signal,
     ...(checkpoint && { resume: checkpoint }),
@@ -145,6 +149,8 @@ async function train(
     onEpoch: async (record, state) => watch.epoch(record, await validationOf(session, settings, record), state),
   }).finally(() => watch.stop());
   if (status === 'interrupted') throw await interrupted(run, last, settings);
+  // From here on the model holds what is tested and saved.
+  average?.swap();
   const test = await testOf(session, settings, output, signal).catch(async (error: unknown) => {
     if (signal.aborted) throw await interrupted(run, last, settings);
     throw error;
@@ -169,13 +175,16 @@ async function interrupted(run: RunFolder, checkpoint: Checkpoint, settings: Tra
 }
 
 async function validationOf(
-  { model, dataset, preprocessing }: Session,
+  { model, dataset, preprocessing, regularization: { average } }: Session,
   settings: TrainingSettings,
   { epoch }: EpochRecord,
 ): Promise<Evaluation | null> {
   const { evaluateEvery, evaluateOn } = settings;
   if (!dataset.val || evaluateOn === 'val' || evaluateEvery === 0 || epoch % evaluateEvery !== 0) return null;
-  return evaluate(model, evaluationLoader(dataset.val, preprocessing, settings));
+  average?.swap();
+  const evaluation = await evaluate(model, evaluationLoader(dataset.val, preprocessing, settings));
+  average?.swap();
+  return evaluation;
 }
 
 /** Of the images that decide in the end: the test images, or (the authors, without --test) the validation images. */

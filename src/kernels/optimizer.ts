@@ -97,3 +97,34 @@ export const adamUpdate = defineKernel({
     }
   },
 });
+
+/** Gradients of a whole arena, no longer than they may be: torch.nn.utils.clip_grad_norm_. `norm` holds one number, their L2 norm. */
+export const clipGradients = defineKernel({
+  name: 'clipGradients',
+  summary: 'g ← g·min(1, maxNorm/(norm + 10⁻⁶))',
+  constants: {},
+  params: { count: 'u32', maxNorm: 'f32' },
+  buffers: { gradients: { type: 'f32', access: 'readwrite' }, norm: { type: 'f32', access: 'read' } },
+  tolerance: 1e-6,
+  sizes: ({ count }) => ({ gradients: count, norm: 1 }),
+  flops: ({ count }) => count,
+  reference({ gradients, norm }, { count, maxNorm }) {
+    const factor = Math.min(1, maxNorm / (norm[0]! + 1e-6));
+    for (let i = 0; i < count; i++) gradients[i]! *= factor;
+  },
+});
+
+/** The exponential moving average of a whole arena of weights. */
+export const averageWeights = defineKernel({
+  name: 'averageWeights',
+  summary: 'a ← a + share·(w − a)',
+  constants: {},
+  params: { count: 'u32', share: 'f32' },
+  buffers: { average: { type: 'f32', access: 'readwrite' }, weights: { type: 'f32', access: 'read' } },
+  tolerance: 1e-6,
+  sizes: ({ count }) => ({ average: count, weights: count }),
+  flops: ({ count }) => 3 * count,
+  reference({ average, weights }, { count, share }) {
+    for (let i = 0; i < count; i++) average[i]! += share * (weights[i]! - average[i]!);
+  },
+});

@@ -1,5 +1,7 @@
 export { Adam, type AdamOptions, type AdamSemantics, AdamW } from './adam.ts';
 export { ArenaOptimizer, type ParameterGroup } from './arenaOptimizer.ts';
+export { clipGradNorm, gradientNorm } from './clip.ts';
+export { EMA, ema } from './ema.ts';
 export {
   chain,
   type LinkState,

@@ -12,6 +12,7 @@
 import { learnRadii } from '../kernels/learnedRadii.ts';
 import type { Module } from '../nn/module.ts';
 import type { LinkState, UpdateLink } from '../optim/optimizer.ts';
+import { copyInto } from '../tensor/arena.ts';
 import { zeros } from '../tensor/create.ts';
 import { launch } from '../tensor/launch.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -90,7 +91,7 @@ export class FTP implements UpdateLink {
         const radii = rows.perRow();
         const buffers = { dots, norms, tensors, previous, state, radii };
         launch(learnRadii, { mode: 'ftp' }, { ...params, rowCount, tensorCount }, buffers);
-        rows.copy(arena.values, unprojected);
+        copyInto(arena.values, unprojected);
         rows.project(norms, radii);
       });
     }

@@ -9,6 +9,7 @@
 import { selectiveDecay } from '../kernels/learnedRadii.ts';
 import type { Module } from '../nn/module.ts';
 import type { UpdateLink } from '../optim/optimizer.ts';
+import { copyInto } from '../tensor/arena.ts';
 import { ones } from '../tensor/create.ts';
 import { launch } from '../tensor/launch.ts';
 import { scope } from '../tensor/scope.ts';
@@ -37,7 +38,7 @@ export class SPD implements UpdateLink {
   }
 
   prepare(): void {
-    for (const { rows, before } of this.tables) rows.copy(rows.arena.values, before);
+    for (const { rows, before } of this.tables) copyInto(rows.arena.values, before);
   }
 
   apply(): void {

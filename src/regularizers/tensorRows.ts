@@ -1,7 +1,5 @@
 /** The rows of whole parameters, for methods that treat every tensor alike: weights, biases, γ and β, the classifier excepted. */
 
-import { eight } from '../kernels/contract.ts';
-import { stridedCopy } from '../kernels/copy.ts';
 import { rowDots } from '../kernels/learnedRadii.ts';
 import { projectRows, rowDistances } from '../kernels/rows.ts';
 import { headOf } from '../nn/freezing.ts';
@@ -100,21 +98,6 @@ export class TensorRows {
   project(norms: Tensor, radii: Tensor): void {
     const { anchors, rows, arena } = this;
     launch(projectRows, {}, this.size, { weights: arena.values, anchors, rows, norms, radii });
-  }
-
-  /** A copy of the arena's weights into `target`, or back. */
-  copy(source: Tensor, target: Tensor): void {
-    const [shape, strides] = [eight([source.size], 1), eight([1])];
-    const params = {
-      count: source.size,
-      rank: 1,
-      xOffset: 0,
-      outOffset: 0,
-      shape,
-      xStrides: strides,
-      outStrides: strides,
-    };
-    launch(stridedCopy, {}, params, { x: source, out: target });
   }
 }
 

@@ -12,6 +12,7 @@
 import { fill } from '../kernels/copy.ts';
 import { learnRadii } from '../kernels/learnedRadii.ts';
 import type { Module } from '../nn/module.ts';
+import { copyInto } from '../tensor/arena.ts';
 import { zeros } from '../tensor/create.ts';
 import { launch } from '../tensor/launch.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -63,7 +64,7 @@ export class TPGM {
    * weights that the model then holds; it is called once an iteration. The gradients of the parameters are zero afterwards. Enqueues only.
    */
   update(validationLoss: () => Tensor, iterations = 1): void {
-    for (const { rows, unprojected } of this.learned) rows.copy(rows.arena.values, unprojected);
+    for (const { rows, unprojected } of this.learned) copyInto(rows.arena.values, unprojected);
     if (this.steps === 0) this.learn('start');
     for (let i = 0; i < iterations; i++) {
       this.projectFrom();
@@ -94,7 +95,7 @@ export class TPGM {
   private projectFrom(): void {
     for (const { rows, unprojected, radii } of this.learned) {
       scope(() => {
-        rows.copy(unprojected, rows.arena.values);
+        copyInto(unprojected, rows.arena.values);
         const { l1: norms } = rows.distances(unprojected);
         rows.project(norms, radii);
       });

@@ -104,7 +104,8 @@ export class Arena {
   }
 }
 
-function copyInto(source: Tensor, target: Tensor, offset: number): void {
+/** Overwrites `source.size` elements of `target` from `offset` on. Enqueues only. */
+export function copyInto(source: Tensor, target: Tensor, offset = 0): void {
   if (source.size === 0) return;
   const params = {
     count: source.size,

@@ -26,9 +26,18 @@ export interface EpochTotals {
   readonly worstRatio: number | null;
   /** Sum over the images of the penalties; null without any. */
   readonly penalty: number | null;
+  /** Sum over the images of the norm of their step's gradient; null where it is not measured. */
+  readonly gradNorm: number | null;
 }
 
-export const NO_TOTALS: EpochTotals = { images: 0, loss: 0, correct: 0, worstRatio: null, penalty: null };
+export const NO_TOTALS: EpochTotals = {
+  images: 0,
+  loss: 0,
+  correct: 0,
+  worstRatio: null,
+  penalty: null,
+  gradNorm: null,
+};
 
 export interface Checkpoint {
   readonly position: Position;

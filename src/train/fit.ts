@@ -47,6 +47,8 @@ export interface EpochRecord {
   readonly loss: number;
   /** Mean over the epoch's images of the sum of the penalties; null without any. */
   readonly penalty: number | null;
+  /** Mean over the epoch's images of the L2 norm of their step's gradient, before it was clipped; null where it is not measured. */
+  readonly gradNorm: number | null;
   readonly accuracy: number;
   /** Of the epoch's last step. */
   readonly learningRate: number;
@@ -66,6 +68,12 @@ export interface FitOptions {
   readonly constraint?: Constraint | null;
   /** Added to the loss of every step. */
   readonly penalties?: readonly Penalty[];
+  /** Batches per update (see `trainStep`); the last update of an epoch takes what is left. Default: 1. */
+  readonly accumulate?: number;
+  /** Largest L2 norm of the gradient. Default: not clipped. */
+  readonly clipGradNorm?: number | null;
+  /** Measure that norm at every step. Default: only where it is clipped. */
+  readonly gradNorm?: boolean;
   /** Go on from here; model and optimiser are made as for the beginning. */
   readonly resume?: Checkpoint;
   /** Stops after the step in work; the result then holds a checkpoint. */
@@ -107,7 +115,7 @@ export class NonFiniteLossError extends Error {
 /** A step that was enqueued, with its numbers on their way. */
 interface Enqueued {
   readonly position: Position;
-  readonly batch: Batch;
+  readonly images: number;
   readonly learningRate: number;
   readonly metrics: Promise<StepMetrics>;
 }
@@ -136,9 +144,24 @@ function refuseNonFinite({ model }: Checkpoint, { epoch, step }: EpochRecord): v
   }
 }
 
+const imagesOf = (batches: readonly Batch[]): number => batches.reduce((sum, { labels }) => sum + labels.length, 0);
+
+/** `size` batches at a time; the last group is what is left. */
+async function* inGroups(batches: AsyncIterable<Batch>, size: number): AsyncGenerator<readonly Batch[], void, void> {
+  let group: Batch[] = [];
+  for await (const batch of batches) {
+    group.push(batch);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
 class Run {
   private readonly options: FitOptions;
   private readonly parts: StepParts;
+  private readonly accumulate: number;
   private position: Position;
   private totals: EpochTotals;
   private readonly pending: Enqueued[] = [];
@@ -147,8 +170,12 @@ class Run {
 
   constructor(options: FitOptions) {
     const { model, optimizer, labelSmoothing = 0, constraint = null, penalties = [], resume } = options;
+    const { accumulate = 1, clipGradNorm = null, gradNorm = false } = options;
+    if (!Number.isInteger(accumulate) || accumulate < 1)
+      throw new RangeError(`fit: accumulate is ${accumulate}; it must be a whole number ≥ 1`);
     this.options = options;
-    this.parts = { model, optimizer, labelSmoothing, constraint, penalties };
+    this.accumulate = accumulate;
+    this.parts = { model, optimizer, labelSmoothing, constraint, penalties, clipGradNorm, gradNorm };
     if (resume) restoreCheckpoint(resume, model, optimizer);
     this.position = resume?.position ?? { epoch: 0, batch: 0, step: 0 };
     this.totals = resume?.totals ?? NO_TOTALS;
@@ -174,40 +201,38 @@ class Run {
     const { model, loader, signal } = this.options;
     model.train();
     const { epoch, batch: first } = this.position;
-    let next = first;
-    for await (const batch of loader.epoch(epoch, first)) {
-      this.enqueue(batch);
-      next++;
+    for await (const batches of inGroups(loader.epoch(epoch, first), this.accumulate)) {
+      this.enqueue(batches);
       if (this.pending.length > STEPS_AHEAD) await this.settle();
-      if (signal?.aborted && next < loader.length) return false;
+      if (signal?.aborted && this.position.batch < loader.length) return false;
     }
     while (this.pending.length > 0) await this.settle();
     return true;
   }
 
-  private enqueue(batch: Batch): void {
+  private enqueue(batches: readonly Batch[]): void {
     const { position } = this;
     const learningRate = this.options.schedule(position.step);
-    const metrics = readMetrics(trainStep(this.parts, batch, learningRate));
+    const metrics = readMetrics(trainStep(this.parts, batches, learningRate));
     // Whoever settles the step sees its error; until then it must not crash the process.
     metrics.catch(() => {});
-    this.pending.push({ position, batch, learningRate, metrics });
-    this.position = { ...position, batch: position.batch + 1, step: position.step + 1 };
+    this.pending.push({ position, images: imagesOf(batches), learningRate, metrics });
+    this.position = { ...position, batch: position.batch + batches.length, step: position.step + 1 };
   }
 
   /** Waits for the oldest enqueued step and adds its numbers to the epoch's. */
   private async settle(): Promise<void> {
-    const { position, batch, learningRate, metrics } = this.pending.shift()!;
-    const { loss, correct, worstRatio, penalty } = await metrics;
+    const { position, images, learningRate, metrics } = this.pending.shift()!;
+    const { loss, correct, worstRatio, penalty, gradNorm } = await metrics;
     const total = loss + (penalty ?? 0);
     if (!Number.isFinite(total)) throw await this.explain(total, position);
-    const images = batch.labels.length;
     this.totals = {
       images: this.totals.images + images,
       loss: this.totals.loss + images * loss,
       correct: this.totals.correct + correct,
       worstRatio: worstRatio === null ? null : Math.max(this.totals.worstRatio ?? 0, worstRatio),
       penalty: penalty === null ? null : (this.totals.penalty ?? 0) + images * penalty,
+      gradNorm: gradNorm === null ? null : (this.totals.gradNorm ?? 0) + images * gradNorm,
     };
     const { step, epoch } = position;
     this.options.onStep?.({
@@ -220,11 +245,12 @@ class Run {
       correct,
       worstRatio,
       penalty,
+      gradNorm,
     });
   }
 
   private async closeEpoch(): Promise<void> {
-    const { images, loss, correct, worstRatio, penalty } = this.totals;
+    const { images, loss, correct, worstRatio, penalty, gradNorm } = this.totals;
     const { epoch, step } = this.position;
     const record: EpochRecord = {
       type: 'epoch',
@@ -233,6 +259,7 @@ class Run {
       images,
       loss: loss / images,
       penalty: penalty === null ? null : penalty / images,
+      gradNorm: gradNorm === null ? null : gradNorm / images,
       accuracy: correct / images,
       learningRate: this.options.optimizer.learningRate,
       worstRatio,
@@ -265,8 +292,8 @@ class Run {
     restoreCheckpoint(saved, model, optimizer);
     let { step } = saved.position;
     let origin: NonFiniteOrigin | null = null;
-    for await (const batch of loader.epoch(saved.position.epoch, saved.position.batch)) {
-      const repeat = () => trainStep(this.parts, batch, schedule(step));
+    for await (const batches of inGroups(loader.epoch(saved.position.epoch, saved.position.batch), this.accumulate)) {
+      const repeat = () => trainStep(this.parts, batches, schedule(step));
       if (step >= failed.step - 1) origin = await traceNonFinite(() => repeat().dispose(), model);
       else await readMetrics(repeat());
       if (origin || step++ === failed.step) break;

@@ -114,6 +114,39 @@ describe('--method', () => {
   });
 });
 
+describe('the update', () => {
+  const bytes = (run: string) => readFileSync(`${run}/weights.safetensors`);
+
+  it('--accumulate, --clip-grad-norm, --grad-norm and --layer-decay reach it', async () => {
+    const { out, config } = await finetune('--accumulate', '2', '--clip-grad-norm', '0.5', '--layer-decay', '0.5');
+    expect(config.settings.optimizer).toMatchObject({ accumulate: 2, clipGradNorm: 0.5, layerDecay: 0.5 });
+    const log = readFileSync(`${out}/log.ndjson`, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    // 12 images in batches of 4: two updates an epoch.
+    expect(log.filter(({ type }) => type === 'epoch').map(({ step }) => step)).toEqual([2, 4]);
+    expect(log[0].gradNorm).toBeGreaterThan(0);
+    const logged = await finetune('--grad-norm');
+    expect(readFileSync(`${logged.out}/log.ndjson`, 'utf8')).toMatch(/"gradNorm":[\d.]+/);
+  });
+
+  it('--ema tests and saves the average, which is in the ball as the weights are, but for BatchNorm with its moving variance', async () => {
+    const ball = ['--method', 'mars-pgm', '--radius-extractor', '0.2', '--radius-classifier', '1', '--lr', '0.05'];
+    const [plain, averaged] = [await finetune(...ball), await finetune(...ball, '--ema', '0.9')];
+    expect(bytes(averaged.out).equals(bytes(plain.out))).toBe(false);
+    for (const { layer, kind, mars, radius } of averaged.distances as Distance[])
+      if (kind !== 'batchNorm2d') expect(mars / radius!, layer).toBeLessThanOrEqual(1 + 1e-5);
+  });
+
+  it('--optimizer adamw, and one that there is not', async () => {
+    const { config } = await finetune('--optimizer', 'adamw', '--lr', '0.001', '--weight-decay', '0.05');
+    expect(config.settings.optimizer).toMatchObject({ name: 'adamw', weightDecay: 0.05 });
+    const { code, stderr } = await marsgrad(['finetune', '--optimizer', 'admw']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Did you mean "adam')]);
+  });
+});
+
 describe("the authors' names", () => {
   it('mean methods of ours', () => {
     expect(methodOf('constraint', 'inf-op')).toBe('mars-pgm');

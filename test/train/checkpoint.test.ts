@@ -4,7 +4,7 @@ import { type Checkpoint, packCheckpoint, unpackCheckpoint } from '../../src/tra
 
 const CHECKPOINT: Checkpoint = {
   position: { epoch: 2, batch: 3, step: 17 },
-  totals: { images: 12, loss: 1.25, correct: 5, worstRatio: null, penalty: null },
+  totals: { images: 12, loss: 1.25, correct: 5, worstRatio: null, penalty: null, gradNorm: null },
   model: new Map([
     ['conv.weight', stateEntry([2], Float32Array.of(1.5, -0.1))],
     ['bn.num_batches_tracked', stateEntry([], BigInt64Array.of(17n))],

@@ -150,4 +150,47 @@ describe('fit', () => {
     await train({ ...run, epochs: 1 });
     expect(await run.model.conv.weight.data()).toEqual(before);
   });
+
+  it('takes several batches per update, the last of an epoch what is left, and resumes between them', async () => {
+    // Frozen statistics and no dropout: then the mean over batches is that over one large batch.
+    const run = async (batchSize: number, accumulate: number, stopAfter?: number) => {
+      const parts = tinyRun(device, { data: new TinyData({ images: 10, batchSize }) });
+      parts.model.bn.freeze();
+      const steps: StepRecord[] = [];
+      const options = { ...parts, constraint: null, epochs: 2, accumulate, gradNorm: true };
+      const controller = new AbortController();
+      const onStep = (step: StepRecord) => {
+        steps.push(step);
+        if (step.step === stopAfter) controller.abort();
+      };
+      parts.model.dropout.eval();
+      Object.defineProperty(parts.model.dropout, 'forward', { value: (x: unknown) => x, enumerable: false });
+      let result = await train({ ...options, onStep, signal: controller.signal });
+      if (result.status === 'interrupted') result = await train({ ...options, onStep, resume: result.checkpoint });
+      const weights = await parts.model.stateDict();
+      return { steps, weights, bytes: await weightBytes(parts.model) };
+    };
+    const [whole, parts, resumed] = [await run(8, 1), await run(2, 4), await run(2, 4, 1)];
+    expect(whole.steps.map(({ images }) => images)).toEqual([8, 2, 8, 2]);
+    expect(parts.steps.map(({ images }) => images)).toEqual([8, 2, 8, 2]);
+    expect(parts.steps.at(-1)!.loss).toBeCloseTo(whole.steps.at(-1)!.loss, 5);
+    expect(parts.steps[0]!.correct).toBe(whole.steps[0]!.correct);
+    expect(parts.steps[0]!.gradNorm).toBeCloseTo(whole.steps[0]!.gradNorm!, 5);
+    for (const [name, { data }] of whole.weights) {
+      const other = parts.weights.get(name)!.data;
+      for (let i = 0; i < data.length; i++) expect(Number(other[i]), name).toBeCloseTo(Number(data[i]), 5);
+    }
+    expect(resumed.bytes).toEqual(parts.bytes);
+    await expect(train({ ...tinyRun(device), epochs: 1, accumulate: 0 })).rejects.toThrow('accumulate is 0');
+  });
+
+  it('clips the gradient, and says how long it was', async () => {
+    const steps: StepRecord[] = [];
+    const run = tinyRun(device, { learningRate: 0.1 });
+    const before = await run.model.conv.weight.data();
+    await train({ ...run, constraint: null, epochs: 1, clipGradNorm: 1e-6, onStep: (step) => steps.push(step) });
+    expect(steps.every(({ gradNorm }) => gradNorm! > 0.01)).toBe(true);
+    const after = await run.model.conv.weight.data();
+    expect(Math.max(...after.map((value, i) => Math.abs(value - before[i]!)))).toBeLessThan(1e-6);
+  });
 });

@@ -42,3 +42,5 @@ export const ROW_PENALTY_GRAD = 39;
 export const ROW_DOTS = 40;
 export const LEARN_RADII = 41;
 export const SELECTIVE_DECAY = 42;
+export const CLIP_GRADIENTS = 43;
+export const AVERAGE_WEIGHTS = 44;

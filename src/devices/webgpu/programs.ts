@@ -2,6 +2,7 @@
 import accumulateSource from '../../../shaders/accumulate.wgsl';
 import adamUpdateSource from '../../../shaders/adamUpdate.wgsl';
 import argmaxSource from '../../../shaders/argmax.wgsl';
+import averageWeightsSource from '../../../shaders/averageWeights.wgsl';
 import avgPool2dSource from '../../../shaders/avgPool2d.wgsl';
 import avgPool2dGradSource from '../../../shaders/avgPool2dGrad.wgsl';
 import batchNormApplySource from '../../../shaders/batchNormApply.wgsl';
@@ -11,6 +12,7 @@ import batchNormGradParamsSource from '../../../shaders/batchNormGradParams.wgsl
 import batchNormRunningSource from '../../../shaders/batchNormRunning.wgsl';
 import batchNormStatsSource from '../../../shaders/batchNormStats.wgsl';
 import binarySource from '../../../shaders/binary.wgsl';
+import clipGradientsSource from '../../../shaders/clipGradients.wgsl';
 import fillSource from '../../../shaders/fill.wgsl';
 import firstNonFiniteSource from '../../../shaders/firstNonFinite.wgsl';
 import layerNormsSource from '../../../shaders/layerNorms.wgsl';
@@ -43,7 +45,7 @@ import { fill, stridedCopy } from '../../kernels/copy.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../kernels/crossEntropy.ts';
 import { accumulate, binary, firstNonFinite, toFloat, unary } from '../../kernels/elementwise.ts';
 import { learnRadii, rowDots, selectiveDecay } from '../../kernels/learnedRadii.ts';
-import { adamUpdate, sgdUpdate } from '../../kernels/optimizer.ts';
+import { adamUpdate, averageWeights, clipGradients, sgdUpdate } from '../../kernels/optimizer.ts';
 import { rowPenaltyGrad } from '../../kernels/penalties.ts';
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad, type PoolParams } from '../../kernels/pool.ts';
 import { randomUniform } from '../../kernels/random.ts';
@@ -125,6 +127,8 @@ const maps: readonly Program[] = [
   defineProgram(toFloat, { source: toFloatSource, workgroups: perElement }),
   defineProgram(randomUniform, { source: randomUniformSource, workgroups: perElement }),
   defineProgram(sgdUpdate, { source: sgdUpdateSource, workgroups: perElement }),
+  defineProgram(clipGradients, { source: clipGradientsSource, workgroups: perElement }),
+  defineProgram(averageWeights, { source: averageWeightsSource, workgroups: perElement }),
   defineProgram(adamUpdate, { source: adamUpdateSource, workgroups: perElement }),
   // Also for no elements at all: the answer is −1 then.
   defineProgram(firstNonFinite, { source: firstNonFiniteSource, workgroups: () => [1, 1, 1] }),

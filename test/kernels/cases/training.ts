@@ -1,7 +1,7 @@
 /** The loss, random numbers and the optimiser. */
 import fc from 'fast-check';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../../src/kernels/crossEntropy.ts';
-import { adamUpdate, BLOCK, sgdUpdate } from '../../../src/kernels/optimizer.ts';
+import { adamUpdate, averageWeights, BLOCK, clipGradients, sgdUpdate } from '../../../src/kernels/optimizer.ts';
 import { randomUniform } from '../../../src/kernels/random.ts';
 import { describeCases } from '../case.ts';
 import type { Data } from '../data.ts';
@@ -112,5 +112,21 @@ export const trainingCases = [
         epsilon: 1e-7,
       },
     ]),
+  }),
+  describeCases(clipGradients, {
+    params: () => fc.record({ count, maxNorm: fc.constantFrom(0, 0.5, 10) }),
+    inputs: (data, sizes) => ({
+      gradients: data.signed(sizes.gradients, 0.1, 1),
+      norm: Float32Array.of(data.pick([0, 0.25, 3])),
+    }),
+    chosen: [[{}, { count: 70_001, maxNorm: 1 }]],
+  }),
+  describeCases(averageWeights, {
+    params: () => fc.record({ count, share: fc.constantFrom(0, 0.001, 1) }),
+    inputs: (data, sizes) => ({
+      average: data.uniform(sizes.average, 0.5, 2),
+      weights: data.uniform(sizes.weights, 0.5, 2),
+    }),
+    chosen: [[{}, { count: 70_001, share: 0.01 }]],
   }),
 ];

@@ -35,6 +35,18 @@ export const adamUpdate: Lowering = ({ sink, scalar, address, constants }) => {
   sink.submit(op.ADAM_UPDATE, chunks(count), words);
 };
 
+export const clipGradients: Lowering = ({ sink, scalar, address }) => {
+  const count = scalar('count');
+  const words = [address('gradients'), address('norm'), count, floatBits(scalar('maxNorm'))];
+  sink.submit(op.CLIP_GRADIENTS, chunks(count), words);
+};
+
+export const averageWeights: Lowering = ({ sink, scalar, address }) => {
+  const count = scalar('count');
+  const words = [address('average'), address('weights'), count, floatBits(scalar('share'))];
+  sink.submit(op.AVERAGE_WEIGHTS, chunks(count), words);
+};
+
 function rows(operation: number, { sink, scalar, address }: LoweredLaunch, perRow: readonly string[]): void {
   const rowCount = scalar('rowCount');
   const perTask = unitsPerTask(scalar('count') / Math.max(1, rowCount));

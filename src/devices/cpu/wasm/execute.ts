@@ -24,7 +24,7 @@ import {
 } from './elementwise';
 import { learnRadii, rowDots, selectiveDecay } from './learnedRadii';
 import { matmulBlock, packPanels } from './matmul';
-import { adamUpdate, sgdUpdate } from './parameters';
+import { adamUpdate, averageWeights, clipGradients, sgdUpdate } from './parameters';
 import { avgPool, avgPoolGrad, maxPool, maxPoolGrad } from './pool';
 import { randomUniform } from './random';
 import { argmax, reduceColumns, reduceRows } from './reduce';
@@ -77,6 +77,8 @@ export function execute(operation: u32, at: usize, task: u32, thread: u32): void
     case op.CROSS_ENTROPY_GRAD: crossEntropyGrad(at, task); break;
     case op.RANDOM_UNIFORM: randomUniform(at, task); break;
     case op.SGD_UPDATE: sgdUpdate(at, task); break;
+    case op.CLIP_GRADIENTS: clipGradients(at, task); break;
+    case op.AVERAGE_WEIGHTS: averageWeights(at, task); break;
     case op.ADAM_UPDATE: adamUpdate(at, task); break;
     case op.ROW_DISTANCES: rowDistances(at, task); break;
     case op.PROJECT_ROWS: projectRows(at, task); break;

@@ -135,3 +135,38 @@ export function adamUpdate(at: usize, task: u32): void {
     for (; e < stop; e++) adamFour(p, e * 4, false, scale, decay);
   }
 }
+
+@unmanaged
+class PairParams {
+  /** Changed in place. */
+  target: usize;
+  source: usize;
+  count: u32;
+  number: f32;
+}
+
+export function clipGradients(at: usize, task: u32): void {
+  const p = changetype<PairParams>(at);
+  const end = min<u32>(p.count, (task + 1) * CHUNK);
+  const factor: f32 = min<f32>(1, p.number / (load<f32>(p.source) + 1e-6));
+  const factors = f32x4.splat(factor);
+  let i = task * CHUNK;
+  for (; i + 4 <= end; i += 4) v128.store(p.target + i * 4, f32x4.mul(v128.load(p.target + i * 4), factors));
+  for (; i < end; i++) store<f32>(p.target + i * 4, load<f32>(p.target + i * 4) * factor);
+}
+
+export function averageWeights(at: usize, task: u32): void {
+  const p = changetype<PairParams>(at);
+  const end = min<u32>(p.count, (task + 1) * CHUNK);
+  const share = f32x4.splat(p.number);
+  let i = task * CHUNK;
+  for (; i + 4 <= end; i += 4) {
+    const average = v128.load(p.target + i * 4);
+    const step = f32x4.mul(share, f32x4.sub(v128.load(p.source + i * 4), average));
+    v128.store(p.target + i * 4, f32x4.add(average, step));
+  }
+  for (; i < end; i++) {
+    const average = load<f32>(p.target + i * 4);
+    store<f32>(p.target + i * 4, average + p.number * (load<f32>(p.source + i * 4) - average));
+  }
+}

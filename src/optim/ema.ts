@@ -1,7 +1,7 @@
 /**
  * The exponential moving average of a model's weights, w̄ ← d·w̄ + (1 − d)·w after every update, from the weights at the beginning
  * (Polyak & Juditsky 1992; as timm's ModelEma). Running statistics of BatchNorm are averages already and stay the model's own. A ball is
- * convex, so the average of weights in it is in it too; only BatchNorm's diagonal γ/√(σ² + ε), whose variance moves, may leave it.
+ * convex, so an average of weights in it is in it too; but a new classifier begins outside, and BatchNorm's γ/√(σ² + ε) has a variance that moves.
  *
  *   const average = ema(model, 0.999);
  *   const optimizer = chain(new SGD(…), average);

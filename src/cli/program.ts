@@ -1,6 +1,7 @@
 /** The command line as a function: arguments in, exit code out. */
 import '../devices/node.ts';
 import { Command } from 'commander';
+import { boundsCommand } from './bounds.ts';
 import type { Context } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
@@ -39,7 +40,7 @@ function programFor(context: Context): Command {
     .description('Fine-tune pre-trained ResNets within a distance of where they began, and audit every step.')
     .version(VERSION)
     .addHelpText('after', '\nA first look: marsgrad demo. What this machine can do: marsgrad doctor.');
-  const commands = [demoCommand, finetuneCommand, evaluateCommand, trainCommand, doctorCommand];
+  const commands = [demoCommand, finetuneCommand, evaluateCommand, trainCommand, boundsCommand, doctorCommand];
   for (const make of commands) program.addCommand(make(context));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({

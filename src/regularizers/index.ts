@@ -8,6 +8,7 @@ export {
   type MarsProjection,
   marsBall,
 } from './ball.ts';
+export * from './bounds/index.ts';
 export { type ChannelWeights, type DeltaOptions, DeltaPenalty, delta } from './delta.ts';
 export { type DeltaWeightsOptions, deltaChannelWeights, type LabelledImages } from './deltaWeights.ts';
 export type { LayerDistance } from './distances.ts';

@@ -2,5 +2,6 @@
 import './devices/node.ts';
 
 export * from './data/node/index.ts';
+export * from './io/node/download.ts';
 export * from './io/node/files.ts';
 export * from './io/node/layersModel.ts';

@@ -7,6 +7,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { EXIT, exitCodeOf, isWritten, oneLine } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
 import { VERSION } from './package.ts';
 import { trainCommand } from './train.ts';
@@ -40,7 +41,15 @@ function programFor(context: Context): Command {
     .description('Fine-tune pre-trained ResNets within a distance of where they began, and audit every step.')
     .version(VERSION)
     .addHelpText('after', '\nA first look: marsgrad demo. What this machine can do: marsgrad doctor.');
-  const commands = [demoCommand, finetuneCommand, evaluateCommand, trainCommand, boundsCommand, doctorCommand];
+  const commands = [
+    demoCommand,
+    finetuneCommand,
+    evaluateCommand,
+    trainCommand,
+    exportCommand,
+    boundsCommand,
+    doctorCommand,
+  ];
   for (const make of commands) program.addCommand(make(context));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({

@@ -11,7 +11,7 @@ import { type RunConfig, RunFolder } from './runFolder.ts';
 import { openSession, type Session } from './session.ts';
 import { type TrainingSettings, transformOf } from './settings.ts';
 import { Watch } from './watch.ts';
-import { asFloat32, packMetadata } from './weights.ts';
+import { asFloat32, storedMetadata } from './weights.ts';
 
 export interface RunRequest {
   readonly settings: TrainingSettings;
@@ -158,7 +158,7 @@ async function train(
   const distances = await ball.distances();
   const { network, seed, preset } = settings;
   const architecture = session.weights?.metadata.architecture ?? {};
-  const metadata = packMetadata({ network, seed, preset, classes: dataset.classes, preprocessing, architecture });
+  const metadata = storedMetadata({ network, seed, preset, classes: dataset.classes, preprocessing, architecture });
   await run.finish(asFloat32(await model.stateDict()), metadata, distances);
   const summary = summaryOf(run, test, (performance.now() - startedAt) / 1000);
   run.log({ ...summary, step: summary.steps });

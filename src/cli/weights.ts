@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFolder } from '../data/node/cache.ts';
 import {
   type LayersModel,
   readKerasResNet,
@@ -10,6 +11,7 @@ import {
   stripPrefix,
   toFloat32,
 } from '../io/index.ts';
+import { download, isAddress } from '../io/node/download.ts';
 import { loadWeights } from '../io/node/files.ts';
 import { loadLayersModel, MODEL_FILE } from '../io/node/layersModel.ts';
 import type { CreateModelOptions, ModuleState, Preprocessing } from '../nn/index.ts';
@@ -50,11 +52,34 @@ export async function readWeightsFile(
   path: string,
   onMessage: (text: string) => void = () => {},
 ): Promise<WeightsFile> {
+  if (isAddress(path)) return fromAddress(path, onMessage);
   if (PRETRAINED_NAMES.includes(path)) return fromKeras(path, await loadPretrained(path, onMessage));
   const place = await placeOf(path);
   if (place.kind === 'layers model') return fromKeras(path, await loadLayersModel(path));
-  const { state, sha256, metadata } = await loadWeights(place.path);
+  return fromFile(path, place.path);
+}
+
+async function fromFile(path: string, file: string): Promise<WeightsFile> {
+  const { state, sha256, metadata } = await loadWeights(file);
   return { path, state: stripPrefix(state, 'module.'), sha256, metadata: unpackMetadata(metadata, path) };
+}
+
+/** Fetched once, and kept in the cache. */
+async function fromAddress(address: string, onMessage: (text: string) => void): Promise<WeightsFile> {
+  let said = 0;
+  const { path, sha256, fetched } = await download(address, {
+    folder: join(cacheFolder(), 'weights'),
+    onProgress: (done, total) => {
+      const [megabytes, step] = [done / 1e6, (total ?? 1e9) / 10];
+      if (done - said < step && done !== total) return;
+      said = done;
+      onMessage(
+        `Fetching ${address}: ${megabytes.toFixed(1)}${total === null ? '' : ` of ${(total / 1e6).toFixed(1)}`} MB`,
+      );
+    },
+  });
+  if (fetched) onMessage(`Kept as ${path}; sha256 ${sha256}.`);
+  return fromFile(address, path);
 }
 
 /** Where the bytes lie. */
@@ -133,17 +158,11 @@ function isPreprocessing(value: unknown): value is Preprocessing {
   return (resize === null || Number.isInteger(resize)) && Number.isInteger(size) && isColor(mean) && isColor(deviation);
 }
 
-/** For `saveSafetensors`. */
-export function packMetadata(metadata: Required<WeightsMetadata>): Record<string, string> {
-  return {
-    format: 'pt',
-    network: metadata.network,
-    classes: JSON.stringify(metadata.classes),
-    preprocessing: JSON.stringify(metadata.preprocessing),
-    seed: String(metadata.seed),
-    preset: JSON.stringify(metadata.preset),
-    architecture: JSON.stringify(metadata.architecture),
-  };
+/** For `saveSafetensors`: what is known. */
+export function storedMetadata({ network, ...rest }: WeightsMetadata): Record<string, string> {
+  const known = Object.entries(rest).filter(([, value]) => value !== undefined);
+  const texts = known.map(([key, value]) => [key, JSON.stringify(value)] as const);
+  return { format: 'pt', ...(network !== undefined && { network }), ...Object.fromEntries(texts) };
 }
 
 /** Rounds what the reference device holds in float64: weight files are float32. */

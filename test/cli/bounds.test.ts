@@ -1,6 +1,6 @@
 /** The command on tiny weights: what it writes, what it refuses, and that it agrees with the library. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { asFloat32, packMetadata } from '../../src/cli/weights.ts';
+import { asFloat32, storedMetadata } from '../../src/cli/weights.ts';
 import { ReferenceDevice } from '../../src/devices/reference/device.ts';
 import { saveSafetensors } from '../../src/io/node/files.ts';
 import { createModel, preprocessingOf } from '../../src/nn/index.ts';
@@ -21,7 +21,7 @@ async function saveModel(name: string, moved: number): Promise<string> {
   const preprocessing = { ...preprocessingOf('resnet20'), size: 8 };
   const facts = { network: 'resnet20', classes: ['cat', 'dog'], preprocessing, architecture: {} };
   const metadata = { ...facts, seed: 0, preset: 'modern' } as const;
-  await saveSafetensors(path, asFloat32(await model.stateDict()), packMetadata(metadata));
+  await saveSafetensors(path, asFloat32(await model.stateDict()), storedMetadata(metadata));
   return path;
 }
 

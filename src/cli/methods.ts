@@ -38,6 +38,12 @@ export const METHOD_FACTS = {
     classifier: 'coefficient',
     start: COEFFICIENTS_HINT,
   },
+  bss: {
+    about: "penalty on the smallest singular value of a batch's features",
+    extractor: 'coefficient',
+    classifier: null,
+    start: '0.001',
+  },
   'l2-pgm': {
     about: 'projected onto a ball in the Frobenius norm',
     extractor: 'radius',

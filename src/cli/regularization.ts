@@ -3,6 +3,7 @@ import { type Classifier, freezeFraction, layerwiseGroups, linearProbe } from '.
 import { Adam, AdamW, chain, type EMA, ema, type Optimizer, project, SGD, type UpdateLink } from '../optim/index.ts';
 import {
   type Ball,
+  bss,
   constrainableLayers,
   depthScaled,
   frobeniusBall,
@@ -92,6 +93,7 @@ async function penaltiesOf(
   const batchNorm = form === 'authors' ? 'sum' : 'max';
   if (method === 'l2-sp') return [l2sp(model, { extractor, classifier, form })];
   if (method === 'mars-sp') return [marsSp(model, { extractor, classifier, batchNorm })];
+  if (method === 'bss') return [bss(model, { strength: extractor })];
   if (method !== 'delta') return [];
   const onMaps = await openDelta();
   if (form === 'original') return [onMaps];

@@ -4,6 +4,7 @@ import type { AnyKernel } from './contract.ts';
 import * as conv2d from './conv2d.ts';
 import * as copy from './copy.ts';
 import * as crossEntropy from './crossEntropy.ts';
+import * as eigen from './eigen.ts';
 import * as elementwise from './elementwise.ts';
 import * as learnedRadii from './learnedRadii.ts';
 import * as matmul from './matmul.ts';
@@ -28,6 +29,7 @@ const families = [
   rows,
   penalties,
   learnedRadii,
+  eigen,
 ];
 
 const isKernel = (value: unknown): value is AnyKernel =>

@@ -44,6 +44,7 @@ const OPTIONS: Record<string, string[]> = {
   'mars-pgm': ['--radius-extractor', '0.2', '--radius-classifier', '1'],
   'l2-sp': ['--reg-extractor', '0.1', '--reg-classifier', '0.1'],
   delta: ['--reg-extractor', '0.01', '--reg-classifier', '0.01', '--delta-weights', 'uniform'],
+  bss: ['--reg-extractor', '0.001'],
   spd: ['--reg-extractor', '1'],
   'mars-sp': ['--reg-extractor', '0.01', '--reg-classifier', '0.01'],
 };
@@ -60,7 +61,7 @@ describe('--method', () => {
       if (radius !== null) expect(bounded / radius, layer).toBeLessThanOrEqual(1 + 1e-5);
     }
     const epochs = readFileSync(`${out}/log.ndjson`, 'utf8').match(/"penalty":[^,}]+/g)!;
-    expect(epochs.every((text) => (text === '"penalty":null') === !/-sp$|delta/.test(method))).toBe(true);
+    expect(epochs.every((text) => (text === '"penalty":null') === !/-sp$|delta|bss/.test(method))).toBe(true);
   });
 
   it('delta measures its channels once, and finds them again', async () => {

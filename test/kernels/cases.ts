@@ -4,6 +4,7 @@ import type { KernelCases } from './case.ts';
 import { batchNormCases } from './cases/batchNorm.ts';
 import { conv2dCases } from './cases/conv2d.ts';
 import { copyCases } from './cases/copy.ts';
+import { eigenCases } from './cases/eigen.ts';
 import { elementwiseCases } from './cases/elementwise.ts';
 import { learnedRadiiCases } from './cases/learnedRadii.ts';
 import { matmulCases } from './cases/matmul.ts';
@@ -24,5 +25,6 @@ export const cases: ReadonlyMap<string, KernelCases> = new Map(
     ...trainingCases,
     ...rowCases,
     ...learnedRadiiCases,
+    ...eigenCases,
   ].map((entry) => [entry.kernel.name, entry]),
 );

@@ -32,6 +32,7 @@ import sgdUpdateSource from '../../../shaders/sgdUpdate.wgsl';
 import softmaxCrossEntropySource from '../../../shaders/softmaxCrossEntropy.wgsl';
 import softmaxCrossEntropyGradSource from '../../../shaders/softmaxCrossEntropyGrad.wgsl';
 import stridedCopySource from '../../../shaders/stridedCopy.wgsl';
+import symmetricEigenSource from '../../../shaders/symmetricEigen.wgsl';
 import toFloatSource from '../../../shaders/toFloat.wgsl';
 import unarySource from '../../../shaders/unary.wgsl';
 import {
@@ -43,6 +44,7 @@ import {
 } from '../../kernels/batchNorm.ts';
 import { fill, stridedCopy } from '../../kernels/copy.ts';
 import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from '../../kernels/crossEntropy.ts';
+import { symmetricEigen } from '../../kernels/eigen.ts';
 import { accumulate, binary, firstNonFinite, toFloat, unary } from '../../kernels/elementwise.ts';
 import { learnRadii, rowDots, selectiveDecay } from '../../kernels/learnedRadii.ts';
 import { adamUpdate, averageWeights, clipGradients, sgdUpdate } from '../../kernels/optimizer.ts';
@@ -154,6 +156,7 @@ const rowPrograms: readonly Program[] = [
   defineProgram(projectRows, { source: projectRowsSource, workgroups: workgroupPerRow }),
   defineProgram(rowPenaltyGrad, { source: rowPenaltyGradSource, workgroups: workgroupPerRow }),
   defineProgram(projectRowsL1, { source: projectRowsL1Source, workgroups: workgroupPerRow }),
+  defineProgram(symmetricEigen, { source: symmetricEigenSource, workgroups: () => [1, 1, 1] }),
   defineProgram(rowDots, { source: rowDotsSource, workgroups: workgroupPerRow }),
   defineProgram(learnRadii, { source: learnRadiiSource, workgroups: ({ tensorCount }) => linearGrid(tensorCount) }),
   defineProgram(selectiveDecay, {

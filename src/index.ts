@@ -9,6 +9,8 @@ export { type BackwardOptions, backward, grad, isGradEnabled, noGrad } from './a
 export * from './data/catalogue.ts';
 export * from './data/dataset.ts';
 export * from './data/loader.ts';
+export type { Mix, MixOptions } from './data/mix.ts';
+export { randAugment } from './data/randAugment.ts';
 export * from './data/resample.ts';
 export * from './data/selection.ts';
 /** Under a name of its own, because a conversion there and an operation on tensors are both `toFloat`. */

@@ -40,6 +40,8 @@ const COMMON: Omit<TrainingSettings, 'optimizer' | 'regularization' | 'seed'> = 
   mean: null,
   std: null,
   augment: 'none',
+  randAugment: null,
+  mix: { mixup: 0, cutmix: 0 },
   epochs: 15,
   batchSize: 32,
   schedule: { name: 'cosine', warmupEpochs: 0, final: 0, decayEvery: 20, decayFactor: 0.5 },

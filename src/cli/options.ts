@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { DEVICE_CHOICES, type DeviceChoice } from '../devices/choose.ts';
 import { modelNames } from '../nn/index.ts';
-import { choice, list, number, rgb, wholeNumber } from './parse.ts';
+import { choice, list, number, pair, rgb, wholeNumber } from './parse.ts';
 import {
   AUGMENTATIONS,
   type Augmentation,
@@ -33,6 +33,9 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly labelNoise: number;
   readonly validation?: number;
   readonly augment: Augmentation;
+  readonly randAugment?: [number, number];
+  readonly mixup: number;
+  readonly cutmix: number;
   readonly epochs: number;
   readonly batchSize: number;
   readonly accumulate: number;
@@ -129,13 +132,17 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
 const share = number(0, 1);
 
 function addAugmentationOptions(command: Command, defaults: TrainingDefaults): void {
-  command.addOption(
-    option(
-      '--augment <kind>',
-      `${AUGMENTATIONS.join(', ')}; crop: at random after a border of 1/8; resized-crop: a random part of any size`,
-      choice(AUGMENTATIONS),
-    ).default(defaults.augment),
-  );
+  command
+    .addOption(
+      option(
+        '--augment <kind>',
+        `${AUGMENTATIONS.join(', ')}; crop: at random after a border of 1/8; resized-crop: a random part of any size`,
+        choice(AUGMENTATIONS),
+      ).default(defaults.augment),
+    )
+    .addOption(option('--rand-augment <n,m>', 'RandAugment: so many operations at this magnitude (0 … 30)', pair))
+    .addOption(option('--mixup <alpha>', 'mixes pairs of images, shares drawn from Beta(α, α)', number(0)).default(0))
+    .addOption(option('--cutmix <alpha>', 'pastes rectangles, areas drawn from Beta(α, α)', number(0)).default(0));
 }
 
 function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void {

@@ -54,6 +54,14 @@ export function list(text: string): string[] {
   return names;
 }
 
+/** Two whole numbers: `2,9`. */
+export function pair(text: string): [number, number] {
+  const values = text.split(',').map(asNumber);
+  if (values.length !== 2 || !values.every(Number.isSafeInteger))
+    throw new InvalidArgumentError('It must be two whole numbers separated by a comma.');
+  return values as [number, number];
+}
+
 /** Three numbers, for red, green, blue: `0.485,0.456,0.406`. */
 export function rgb(text: string): [number, number, number] {
   const values = text.split(',').map(asNumber);

@@ -36,6 +36,8 @@ export function trainingSettings(
     mean: options.mean ?? null,
     std: options.std ?? null,
     augment: options.augment,
+    randAugment: randAugmentOf(options),
+    mix: { mixup: options.mixup, cutmix: options.cutmix },
     regularization: FREE,
     epochs: options.epochs,
     batchSize: options.batchSize,
@@ -53,6 +55,12 @@ export function trainingSettings(
     logEvery: options.logEvery,
     dropLast: options.dropLast,
   };
+}
+
+function randAugmentOf({ randAugment, augment }: TrainingOptions): TrainingSettings['randAugment'] {
+  if (randAugment && augment === 'none')
+    throw new UsageError('--rand-augment goes with --augment crop+flip or resized-crop+flip; add one of them.');
+  return randAugment ?? null;
 }
 
 function optimizerSettings(options: TrainingOptions): OptimizerSettings {

@@ -57,6 +57,7 @@ export async function openSession(
       shuffle: true,
       seed: settings.seed,
       dropLast: settings.dropLast,
+      mix: settings.mix,
     });
     const schedule = scheduleOf(settings, Math.ceil(loader.length / settings.optimizer.accumulate));
     const regularization = await regularize(model, settings, () => {

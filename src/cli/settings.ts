@@ -3,6 +3,7 @@ import {
   centerCrop,
   compose,
   normalize,
+  randAugment,
   randomCrop,
   randomHorizontalFlip,
   randomResizedCrop,
@@ -126,6 +127,10 @@ export interface TrainingSettings {
   readonly mean: readonly [number, number, number] | null;
   readonly std: readonly [number, number, number] | null;
   readonly augment: Augmentation;
+  /** RandAugment's number of operations and magnitude; null: none. */
+  readonly randAugment: readonly [operations: number, magnitude: number] | null;
+  /** α of Beta(α, α); 0: none. */
+  readonly mix: { readonly mixup: number; readonly cutmix: number };
   readonly regularization: RegularizationSettings;
   readonly epochs: number;
   readonly batchSize: number;
@@ -187,13 +192,15 @@ export function resolvePreprocessing(
   };
 }
 
+type Opening = Pick<TrainingSettings, 'preset' | 'augment'>;
+
 /**
  * How images are brought to one size when the data set is opened: the side, and whether as a square cut from the middle or stretched
  * by the nearest neighbour (the authors). Null: they keep their size until they are transformed.
  */
 export function openingOf(
   { resize, size }: Preprocessing,
-  { preset, augment }: Pick<TrainingSettings, 'preset' | 'augment'>,
+  { preset, augment }: Opening,
 ): { readonly imageSize: number; readonly fit: 'square' | 'stretch' } | null {
   if (preset === 'authors') return { imageSize: size, fit: 'stretch' };
   return augment === 'resized-crop+flip' ? null : { imageSize: resize ?? size, fit: 'square' };
@@ -203,13 +210,15 @@ export function openingOf(
 export function transformOf(
   { resize, size, mean, deviation }: Preprocessing,
   augment: Augmentation,
-  { preset, augment: opened }: Pick<TrainingSettings, 'preset' | 'augment'>,
+  { preset, augment: opened, randAugment: drawn = null }: Opening & Partial<Pick<TrainingSettings, 'randAugment'>>,
 ): Transform {
   const floats = preset === 'authors' ? [toRaw()] : [toFloat(), normalize(mean, deviation)];
-  if (augment === 'resized-crop+flip') return compose([randomResizedCrop(size), randomHorizontalFlip(), ...floats]);
+  const changed = drawn === null ? [] : [randAugment(...drawn)];
+  if (augment === 'resized-crop+flip')
+    return compose([randomResizedCrop(size), randomHorizontalFlip(), ...changed, ...floats]);
   if (augment === 'crop+flip') {
     const margin = resize === null ? { padding: Math.max(1, Math.round(size / 8)) } : {};
-    return compose([randomCrop(size, margin), randomHorizontalFlip(), ...floats]);
+    return compose([randomCrop(size, margin), randomHorizontalFlip(), ...changed, ...floats]);
   }
   const shrunk = opened === 'resized-crop+flip' && preset !== 'authors' ? [resizeImage(resize ?? size)] : [];
   return compose([...shrunk, centerCrop(size), ...floats]);

@@ -2,6 +2,7 @@
 
 import { Random } from '../tensor/random.ts';
 import type { ImageDataset } from './dataset.ts';
+import { checkMix, type Mix, type MixOptions, mixBatch } from './mix.ts';
 import type { FloatImage, Transform } from './transforms.ts';
 
 export interface Batch {
@@ -12,6 +13,8 @@ export interface Batch {
   readonly labels: Int32Array;
   /** (N) each image's index in the loader's data set. */
   readonly indices: Int32Array;
+  /** Of a batch whose images are mixed with others. */
+  readonly mix?: Mix;
 }
 
 export interface DataLoaderOptions {
@@ -23,6 +26,8 @@ export interface DataLoaderOptions {
   readonly seed?: number;
   /** Leaves out a last batch smaller than `batchSize` (default: it is given). */
   readonly dropLast?: boolean;
+  /** Mixes the images of a batch (default: not). */
+  readonly mix?: MixOptions;
   /** How many batches are prepared while the consumer works on one (default 2; 0: none). */
   readonly prefetch?: number;
 }
@@ -60,10 +65,12 @@ export class DataLoader {
   readonly seed: number;
   readonly dropLast: boolean;
   readonly prefetch: number;
+  readonly mix: MixOptions;
   readonly #random: Random;
 
   constructor(dataset: ImageDataset, options: DataLoaderOptions) {
-    const { batchSize, transform, shuffle = false, seed = 0, dropLast = false, prefetch = 2 } = options;
+    const { batchSize, transform, shuffle = false, seed = 0, dropLast = false, prefetch = 2, mix = {} } = options;
+    checkMix(mix);
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new RangeError(`batchSize must be a whole number ≥ 1, but got ${batchSize}.`);
     }
@@ -83,6 +90,7 @@ export class DataLoader {
     this.seed = seed;
     this.dropLast = dropLast;
     this.prefetch = prefetch;
+    this.mix = mix;
     this.#random = new Random(seed);
   }
 
@@ -122,9 +130,10 @@ export class DataLoader {
       while (true) {
         while (next < this.length && ready.length <= this.prefetch) {
           const indices = order.slice(next * this.batchSize, (next + 1) * this.batchSize);
+          const mixing = this.#random.fork('mix').fork(epoch).fork(next);
           const batch = last.then(() => {
             if (left) throw new Error('The epoch was left before this batch was made.');
-            return this.#makeBatch(indices, augmentation);
+            return this.#makeBatch(indices, augmentation, mixing);
           });
           // Whoever takes the batch sees its error; a consumer that left early does not, and must not crash the process.
           batch.catch(() => {});
@@ -143,7 +152,7 @@ export class DataLoader {
     }
   }
 
-  async #makeBatch(indices: Int32Array, augmentation: Random): Promise<Batch> {
+  async #makeBatch(indices: Int32Array, augmentation: Random, mixing: Random): Promise<Batch> {
     const labels = Int32Array.from(indices, (index) => this.dataset.labels[index]!);
     let images: Float32Array | undefined;
     let first: FloatImage | undefined;
@@ -176,6 +185,8 @@ export class DataLoader {
         fail(cause);
       }
     });
-    return { images: images!, shape: [indices.length, 3, first!.height, first!.width], labels, indices };
+    const shape = [indices.length, 3, first!.height, first!.width] as const;
+    const mix = mixBatch(images!, shape, labels, this.mix, mixing);
+    return { images: images!, shape, labels, indices, ...(mix && { mix }) };
   }
 }

@@ -146,6 +146,26 @@ export class Random {
     return array;
   }
 
+  /** Gamma(shape, 1), shape > 0: Marsaglia & Tsang 2000; below 1 by a draw at shape + 1 (their section 6). */
+  gamma(shape: number): number {
+    if (!(shape > 0)) throw new RangeError(`A gamma variate needs a shape > 0, got ${shape}.`);
+    if (shape < 1) return this.gamma(shape + 1) * (1 - this.uniform()) ** (1 / shape);
+    const d = shape - 1 / 3;
+    const c = 1 / Math.sqrt(9 * d);
+    while (true) {
+      const x = this.normal();
+      const v = (1 + c * x) ** 3;
+      if (v > 0 && Math.log(1 - this.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+    }
+  }
+
+  /** Beta(a, b), a and b > 0. */
+  beta(a: number, b: number): number {
+    const [x, y] = [this.gamma(a), this.gamma(b)];
+    // Both can underflow where a and b are tiny: then it is one of the ends.
+    return x + y > 0 ? x / (x + y) : this.uniform() < a / (a + b) ? 1 : 0;
+  }
+
   /** A random order of 0 … n-1. */
   permutation(n: number): Int32Array {
     return this.shuffle(Int32Array.from({ length: n }, (_, i) => i));

@@ -35,7 +35,7 @@ export interface StepMetrics {
   readonly loss: number;
   /** Sum of the penalties; null without any. */
   readonly penalty: number | null;
-  /** Images whose largest logit is their label's. */
+  /** Images whose largest logit is their own label's (of mixed images: whatever their share). */
   readonly correct: number;
   /** Largest distance/radius after the update; null without a constraint. */
   readonly worstRatio: number | null;
@@ -93,7 +93,7 @@ function backwardPass({ model, labelSmoothing, penalties }: StepParts, batch: Ba
     const images = tensor(batch.images, { shape: batch.shape, device });
     const labels = tensor(batch.labels, { device });
     const logits = model.forward(images);
-    const whole = crossEntropy(logits, labels, { labelSmoothing });
+    const whole = lossOf(logits, labels, batch.mix, labelSmoothing);
     const loss = share === 1 ? whole : whole.mul(share);
     const [first, ...others] = penalties.map((one) => one.loss(images));
     const sum = first && others.reduce((all, one) => all.add(one), first);
@@ -104,6 +104,14 @@ function backwardPass({ model, labelSmoothing, penalties }: StepParts, batch: Ba
       return { loss: loss.detach(), correct, penalty: penalty?.detach() ?? null };
     });
   });
+}
+
+/** Of a mixed batch, the labels' and their partners' cross-entropy by their shares. */
+function lossOf(logits: Tensor, labels: Tensor, mix: Batch['mix'], labelSmoothing: number): Tensor {
+  const own = crossEntropy(logits, labels, { labelSmoothing });
+  if (!mix) return own;
+  const partners = crossEntropy(logits, tensor(mix.labels, { device: labels.device }), { labelSmoothing });
+  return own.mul(mix.share).add(partners.mul(1 - mix.share));
 }
 
 /** The norm of the gradient, where it is asked for; clipped where that is. */

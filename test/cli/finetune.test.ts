@@ -140,6 +140,15 @@ describe('the update', () => {
       if (kind === 'conv2d') expect(mars / radius!, layer).toBeLessThanOrEqual(1 + 1e-5);
   });
 
+  it('--rand-augment, --mixup and --cutmix go into the settings, and run', async () => {
+    const augment = ['--augment', 'crop+flip', '--rand-augment', '2,9', '--mixup', '0.2', '--cutmix', '1'];
+    const [one, two] = [await finetune(...augment), await finetune(...augment)];
+    expect(one.config.settings).toMatchObject({ randAugment: [2, 9], mix: { mixup: 0.2, cutmix: 1 } });
+    expect(bytes(one.out).equals(bytes(two.out))).toBe(true);
+    const plain = ['finetune', '--weights', source, '--dataset', animals, '--rand-augment', '2,9'];
+    expect(await marsgrad(plain)).toMatchObject({ code: 2, stderr: expect.stringContaining('--augment crop+flip') });
+  });
+
   it('--optimizer adamw, and one that there is not', async () => {
     const { config } = await finetune('--optimizer', 'adamw', '--lr', '0.001', '--weight-decay', '0.05');
     expect(config.settings.optimizer).toMatchObject({ name: 'adamw', weightDecay: 0.05 });

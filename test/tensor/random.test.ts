@@ -105,3 +105,43 @@ describe('Random', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 });
+
+describe('gamma and beta', () => {
+  const sample = (draw: (random: Random) => number, count = 20_000) => {
+    const random = new Random(12);
+    return Float64Array.from({ length: count }, () => draw(random));
+  };
+  const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  it.each([0.2, 1, 3.5])('gamma(%d) has its mean and variance', (shape) => {
+    const values = sample((random) => random.gamma(shape));
+    const m = mean(values);
+    const error = Math.sqrt(shape / values.length);
+    expect(Math.abs(m - shape)).toBeLessThan(4 * error);
+    expect(mean(values.map((value) => (value - m) ** 2)) / shape).toBeCloseTo(1, 0);
+    expect(values.every((value) => value >= 0)).toBe(true);
+  });
+
+  // Where the distribution function is known in closed form: the Kolmogorov–Smirnov distance, whose 99.9 % point is 1.95/√n.
+  it.each([
+    [1, 1, (x: number) => x],
+    [2, 1, (x: number) => x * x],
+    [0.5, 0.5, (x: number) => (2 / Math.PI) * Math.asin(Math.sqrt(x))],
+    [1, 3, (x: number) => 1 - (1 - x) ** 3],
+  ] as const)('beta(%d, %d) is distributed as it should be', (a, b, distribution) => {
+    const values = sample((random) => random.beta(a, b)).sort();
+    const distance = values.reduce((worst, value, i) => {
+      const expected = distribution(value);
+      return Math.max(worst, Math.abs((i + 1) / values.length - expected), Math.abs(i / values.length - expected));
+    }, 0);
+    expect(distance).toBeLessThan(1.95 / Math.sqrt(values.length));
+  });
+
+  it('of tiny shapes is at one of the ends', () => {
+    const values = sample((random) => random.beta(1e-4, 1e-4), 500);
+    const ends = values.filter((value) => value < 1e-6 || value > 1 - 1e-6);
+    expect(ends.length).toBeGreaterThan(490);
+    expect(Math.abs(mean(values) - 0.5)).toBeLessThan(0.1);
+    expect(() => new Random(1).gamma(0)).toThrow('shape > 0');
+  });
+});

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../src/devices/device.ts';
 import { memory } from '../../src/tensor/create.ts';
-import { type Checkpoint, type EpochRecord, type StepRecord, fit as train } from '../../src/train/index.ts';
+import { type Checkpoint, type EpochRecord, type StepRecord, fit as train, trainStep } from '../../src/train/index.ts';
 import { openDevice, TinyData, TinyNet, tinyRun, weightBytes } from './tiny.ts';
 
 let device: Device;
@@ -192,5 +192,22 @@ describe('fit', () => {
     expect(steps.every(({ gradNorm }) => gradNorm! > 0.01)).toBe(true);
     const after = await run.model.conv.weight.data();
     expect(Math.max(...after.map((value, i) => Math.abs(value - before[i]!)))).toBeLessThan(1e-6);
+  });
+
+  it('takes the shares of mixed batches into the loss', async () => {
+    const parts = { ...tinyRun(device), penalties: [], labelSmoothing: 0 };
+    parts.model.eval();
+    const { value: batch } = await parts.loader.epoch(0)[Symbol.asyncIterator]().next();
+    const other = Int32Array.from(batch!.labels as Int32Array, (label) => (label + 1) % 3);
+    const lossOf = async (labels: Int32Array, mix?: { labels: Int32Array; share: number }) => {
+      const values = trainStep({ ...parts, constraint: null }, { ...batch!, labels, ...(mix && { mix }) }, 0);
+      const [loss] = await values.data();
+      values.dispose();
+      return loss!;
+    };
+    // The first projection moves the new classifier; after it, nothing moves.
+    await lossOf(other);
+    const [own, partners] = [await lossOf(batch!.labels), await lossOf(other)];
+    expect(await lossOf(batch!.labels, { labels: other, share: 0.7 })).toBeCloseTo(0.7 * own + 0.3 * partners, 5);
   });
 });

@@ -35,6 +35,8 @@ export type {
 export { ReferenceDevice } from './devices/reference/device.ts';
 export { type AdapterDescription, describeAdapter, requestAdapter } from './devices/webgpu/adapter.ts';
 export { requestWebGpuDevice, WebGpuDevice } from './devices/webgpu/device.ts';
+// What runs many trainings
+export * from './experiments/index.ts';
 export * from './io/index.ts';
 export type { AnyKernel, ElementType, KernelDefinition } from './kernels/contract.ts';
 export { kernels } from './kernels/index.ts';

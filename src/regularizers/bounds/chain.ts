@@ -184,7 +184,10 @@ async function foldedWeight(
   return weight.map((value, i) => value * scale[Math.floor(i / rowLength)]!);
 }
 
-/** Operations between the layers that are linear and average or move elements, or are ReLU or pooling. */
+/**
+ * Operations between the layers that average or move elements, or are ReLU or pooling. Averages are seen by their parts (a sum, a
+ * division): a sum or a scaling that stands alone is not told from them.
+ */
 const COVERED = new Set(
   'conv2d matmul batchNorm relu maxPool2d avgPool2d sum divide multiply affine add reshape permute slice embed subsample'.split(
     ' ',

@@ -18,13 +18,14 @@ export function networkNameOf(said: string | undefined, weights: WeightsFile | n
 
 /** The network with the file's weights, its head as in the file. */
 export function modelWithWeights(network: string, weights: WeightsFile, device: Device): Classifier {
-  const model = createModel(network, { ...weights.metadata.architecture, device });
+  const model = createModel(network, { ...weights.metadata.architecture, seed: null, device });
   const head = weights.state.get(`${model.headName}.weight`);
   if (head) {
     const [classes, inputs] = head.shape as [number, number];
     const imageSize = weights.metadata.preprocessing?.size;
-    if (inputs !== model.head.inFeatures && imageSize) model.resetHead(classes, { kind: 'flattened', imageSize });
-    else if (classes !== model.head.outFeatures) model.resetHead(classes);
+    if (inputs !== model.head.inFeatures && imageSize)
+      model.resetHead(classes, { kind: 'flattened', imageSize, random: null });
+    else if (classes !== model.head.outFeatures) model.resetHead(classes, { random: null });
   }
   try {
     model.loadStateDict(weights.state);

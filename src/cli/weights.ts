@@ -4,11 +4,12 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from '../data/node/cache.ts';
 import {
+  fromTorchvisionEfficientNet,
   type LayersModel,
   readKerasResNet,
   type SafetensorsMetadata,
   type StateDict,
-  stripPrefix,
+  stripWrappers,
   toFloat32,
 } from '../io/index.ts';
 import { download, isAddress } from '../io/node/download.ts';
@@ -61,7 +62,12 @@ export async function readWeightsFile(
 
 async function fromFile(path: string, file: string): Promise<WeightsFile> {
   const { state, sha256, metadata } = await loadWeights(file);
-  return { path, state: stripPrefix(state, 'module.'), sha256, metadata: unpackMetadata(metadata, path) };
+  return {
+    path,
+    state: fromTorchvisionEfficientNet(stripWrappers(state)),
+    sha256,
+    metadata: unpackMetadata(metadata, path),
+  };
 }
 
 /** Fetched once, and kept in the cache. */

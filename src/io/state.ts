@@ -84,6 +84,24 @@ export function toFloat32(entry: StateEntry, name: string): Float32Array {
   throw new TypeError(`The tensor ${quote(name)} holds ${entry.dtype} values; needed: a floating-point type.`);
 }
 
+/** DataParallel's and AveragedModel's, torch.compile's. */
+const WRAPPERS = ['module.', '_orig_mod.'];
+
+/**
+ * The state under the names of the model itself: without the prefixes, also nested, that PyTorch's wrappers of whole models put before
+ * every name, and without AveragedModel's own `n_averaged`.
+ */
+export function stripWrappers(state: StateDict): StateDict {
+  const names = [...state.keys()].filter((name) => name !== 'n_averaged');
+  const isAveraged = names.length < state.size && names.every((name) => name.startsWith('module.'));
+  let stripped = isAveraged ? new Map(names.map((name) => [name, state.get(name)!])) : state;
+  for (;;) {
+    const before = stripped;
+    for (const prefix of WRAPPERS) stripped = stripPrefix(stripped, prefix);
+    if (stripped === before) return stripped;
+  }
+}
+
 /** The state without `prefix` when every name carries it (such as `module.` from DataParallel), else unchanged. */
 export function stripPrefix(state: StateDict, prefix: string): StateDict {
   const names = [...state.keys()];

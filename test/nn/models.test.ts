@@ -36,7 +36,7 @@ const shapesOnly = {
 } as unknown as Device;
 
 describe('createModel', () => {
-  // torchvision's counts; He et al. 2016, table 6, gives 0.27, 0.46, 0.66, 0.85 and 1.7 million for CIFAR's.
+  // torchvision's and timm's counts; He et al. 2016, table 6, gives 0.27, 0.46, 0.66, 0.85 and 1.7 million for CIFAR's.
   test.each([
     ['resnet20', 269_722],
     ['resnet32', 464_154],
@@ -48,6 +48,8 @@ describe('createModel', () => {
     ['resnet50', 25_557_032],
     ['resnet101', 44_549_160],
     ['resnet152', 60_192_808],
+    ['efficientnet_b0', 5_288_548],
+    ['tf_efficientnet_b0', 5_288_548],
   ])('%s has %i parameters', (name, count) => {
     const model = createModel(name, { device: shapesOnly, seed: null });
     expect(model.parameters().reduce((sum, { size }) => sum + size, 0)).toBe(count);
@@ -57,7 +59,7 @@ describe('createModel', () => {
   });
 
   test('knows the names that it lists, and suggests the nearest to any other', () => {
-    expect(modelNames()).toHaveLength(10);
+    expect(modelNames()).toHaveLength(12);
     expect(() => createModel('ResNet-21')).toThrow(
       'There is no network "ResNet-21". Did you mean "resnet20"? Known: resnet20, resnet32,',
     );

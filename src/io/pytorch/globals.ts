@@ -1,11 +1,12 @@
 /**
  * What the pickle of a PyTorch file may import: the names that `torch.load(weights_only=True)` allows
- * (torch/_weights_only_unpickler.py), as far as dense tensors need them. Each stands for a function of this file.
+ * (torch/_weights_only_unpickler.py), as far as dense tensors need them, and `argparse.Namespace`, in which the training scripts of
+ * timm and torchvision keep their arguments beside the weights. Each stands for a function of this file.
  */
 import { ELEMENTS, type FileElement } from '../elements.ts';
 import { quote, WeightFileError } from '../errors.ts';
 import { StorageWindow, type TensorCollector } from './tensors.ts';
-import { PickleCallable, type PickleHost } from './unpickler.ts';
+import { Attributes, PickleCallable, type PickleHost } from './unpickler.ts';
 
 /** The storage classes `torch.FloatStorage` and so on; in a persistent id they say the element type. */
 export class StorageType {
@@ -75,6 +76,7 @@ function makeContainers(fail: (problem: string) => never): Record<string, Call> 
     },
     '_codecs.encode': ([text, encoding]) =>
       (typeof text === 'string' && encoding === 'latin1' ? latin1Bytes(text) : null) ?? bad('_codecs.encode'),
+    'argparse.Namespace': (args) => (args.length === 0 ? new Attributes() : bad('argparse.Namespace')),
     'torch.Size': ([sizes]) => (isCounts(sizes) ? [...sizes] : bad('torch.Size')),
     'torch.device': ([type, index]) =>
       typeof type === 'string' ? type + (typeof index === 'number' ? `:${index}` : '') : bad('torch.device'),

@@ -12,7 +12,7 @@ import { StoredZip } from './zip.ts';
 
 /**
  * What `torch.save` stored: tensors become entries (a parameter is its tensor), dict → Map, list and tuple → array,
- * None → null, int → number or bigint, bytes → Uint8Array, torch.device and torch.dtype → their name.
+ * None → null, int → number or bigint, bytes → Uint8Array, torch.device and torch.dtype → their name, argparse.Namespace → Map.
  */
 export type PytorchValue =
   | null

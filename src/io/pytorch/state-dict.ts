@@ -1,9 +1,9 @@
 import { quote, WeightFileError } from '../errors.ts';
-import { type StateDict, type StateEntry, stripPrefix } from '../state.ts';
+import { type StateDict, type StateEntry, stripWrappers } from '../state.ts';
 import type { PytorchValue } from './read.ts';
 
-/** Where training scripts put the weights. */
-const KEYS = ['state_dict', 'model_state_dict', 'model', 'net'] as const;
+/** Where training scripts put the weights, and before them their running average, which is what timm loads and what is evaluated. */
+const KEYS = ['state_dict_ema', 'model_ema', 'state_dict', 'model_state_dict', 'model', 'net'] as const;
 
 function isEntry(value: PytorchValue): value is StateEntry {
   return typeof value === 'object' && value !== null && 'dtype' in value;
@@ -26,8 +26,8 @@ function tensorsOf(dictionary: Map<PytorchValue, PytorchValue>): { state: StateD
 }
 
 /**
- * Finds the state dict in what a PyTorch file holds: the value itself, or what stands under `state_dict`,
- * `model_state_dict`, `model` or `net`. Names lose `module.` when all have it.
+ * Finds the state dict in what a PyTorch file holds: the value itself, or what stands under the first of `state_dict_ema`,
+ * `model_ema`, `state_dict`, `model_state_dict`, `model` and `net` that there is. Names lose what wrappers put before all of them.
  *
  * @throws WeightFileError that says what the file holds instead.
  */
@@ -36,7 +36,7 @@ export function stateDictOf(value: PytorchValue, source = 'PyTorch data'): State
     const found = KEYS.find((key) => value.get(key) instanceof Map);
     const candidate = found === undefined ? value : (value.get(found) as typeof value);
     const { state, other } = tensorsOf(candidate);
-    if (other === undefined && state.size > 0) return stripPrefix(state, 'module.');
+    if (other === undefined && state.size > 0) return stripWrappers(state);
     if (found !== undefined && other !== undefined) {
       const name = typeof other === 'string' ? quote(other) : `a ${typeof other}`;
       throw new WeightFileError(source, `holds under '${found}' not only tensors by name: ${name} is none.`);

@@ -3,10 +3,13 @@
  * that nothing is ever imported or executed.
  *
  * Python → JavaScript: None → null; int → number, or bigint where a number is not exact; str → string; bytes →
- * Uint8Array; list, tuple → array; dict → Map; set → Set. Opcodes of protocols 1 to 5 (Lib/pickletools.py) that PyTorch
+ * Uint8Array; list, tuple → array; dict → Map; set → Set; an object of an allowed class → Map of its attributes. Opcodes of protocols 1 to 5 (Lib/pickletools.py) that PyTorch
  * writes; text forms of protocol 0 only where protocol 1 uses them.
  */
 import type { Cursor } from './cursor.ts';
+
+/** An object of a class that is only a bag of attributes: what BUILD gives it, by name. */
+export class Attributes extends Map<unknown, unknown> {}
 
 /** A name that a pickle may call. */
 export class PickleCallable {
@@ -130,11 +133,13 @@ class Machine {
     this.pushContainer(callee.call(args, typeof below === 'string' ? below : undefined));
   }
 
-  /** `object.__setstate__`: attributes of dictionaries, such as the `_metadata` of a state dict, are dropped; no other object is built. */
+  /** `object.__setstate__`. Attributes of dictionaries, such as the `_metadata` of a state dict, are dropped; no other object is built. */
   build(): void {
     const state = this.pop();
-    if (!(this.top() instanceof Map) || !(state instanceof Map))
+    const target = this.top();
+    if (!(target instanceof Map) || !(state instanceof Map))
       this.fail('its pickle sets attributes of what is no dictionary');
+    if (target instanceof Attributes) for (const [name, value] of state) target.set(name, value);
   }
 
   resolve(module: unknown, name: unknown): void {

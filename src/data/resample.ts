@@ -46,20 +46,33 @@ function triangleWeights(inputSize: number, outputSize: number): AxisWeights {
   return { taps, starts, counts, weights };
 }
 
-/** Bytes from sums of weight · byte. Weights are ≥ 0 and sum to about 1: 255 is exceeded by their rounding at most. */
-const toByte = (sum: number): number => Math.min(255, (sum + ONE / 2) >> PRECISION_BITS);
+/** Bytes from sums of weight · byte, and a half. Weights are ≥ 0 and sum to about 1: 255 is exceeded by their rounding at most. */
+const toByte = (sum: number): number => Math.min(255, sum >> PRECISION_BITS);
 
-/** Along every row: (height, width, 3) to (height, axis' output size, 3). */
-function resampleRows(input: Uint8Array, height: number, width: number, axis: AxisWeights): Uint8Array {
+/** A range of indices. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The inputs that the outputs in `span` look at. */
+function inputsOf({ starts, counts }: AxisWeights, { start, end }: Span): Span {
+  return { start: starts[start]!, end: starts[end - 1]! + counts[end - 1]! };
+}
+
+/** Along the rows of `rows`: (height, width, 3) to (rows, columns, 3), `columns` being outputs of the axis. */
+function resampleRows(input: Uint8Array, width: number, axis: AxisWeights, rows: Span, columns: Span): Uint8Array {
   const { taps, starts, counts, weights } = axis;
-  const output = new Uint8Array(height * starts.length * 3);
+  const output = new Uint8Array((rows.end - rows.start) * (columns.end - columns.start) * 3);
   let target = 0;
-  for (let row = 0; row < height; row++) {
-    for (let x = 0; x < starts.length; x++) {
-      let source = (row * width + starts[x]!) * 3;
-      let red = 0;
-      let green = 0;
-      let blue = 0;
+  for (let row = rows.start; row < rows.end; row++) {
+    const first = row * width * 3;
+    for (let x = columns.start; x < columns.end; x++) {
+      let source = first + starts[x]! * 3;
+      // Half of a byte, for rounding.
+      let red = ONE / 2;
+      let green = ONE / 2;
+      let blue = ONE / 2;
       const end = x * taps + counts[x]!;
       for (let k = x * taps; k < end; k++) {
         const weight = weights[k]!;
@@ -77,20 +90,27 @@ function resampleRows(input: Uint8Array, height: number, width: number, axis: Ax
   return output;
 }
 
-/** Along every column: (input size, width, 3) to (axis' output size, width, 3), whole rows at a time. */
-function resampleColumns(input: Uint8Array, width: number, axis: AxisWeights): Uint8Array {
+/** Along every column, whole rows at a time: (from `firstRow` on, width, 3) to (rows, width, 3), `rows` being outputs of the axis. */
+function resampleColumns(
+  input: Uint8Array,
+  firstRow: number,
+  width: number,
+  axis: AxisWeights,
+  rows: Span,
+): Uint8Array {
   const { taps, starts, counts, weights } = axis;
   const rowBytes = width * 3;
-  const output = new Uint8Array(starts.length * rowBytes);
+  const output = new Uint8Array((rows.end - rows.start) * rowBytes);
   const sums = new Int32Array(rowBytes);
-  for (let y = 0; y < starts.length; y++) {
-    sums.fill(0);
+  for (let y = rows.start; y < rows.end; y++) {
+    sums.fill(ONE / 2);
     for (let k = 0; k < counts[y]!; k++) {
       const weight = weights[y * taps + k]!;
-      const source = (starts[y]! + k) * rowBytes;
-      for (let i = 0; i < rowBytes; i++) sums[i]! += Math.imul(weight, input[source + i]!);
+      const source = (starts[y]! + k - firstRow) * rowBytes;
+      for (let i = 0; i < rowBytes; i++) sums[i] = (sums[i]! + Math.imul(weight, input[source + i]!)) | 0;
     }
-    for (let i = 0; i < rowBytes; i++) output[y * rowBytes + i] = toByte(sums[i]!);
+    const target = (y - rows.start) * rowBytes;
+    for (let i = 0; i < rowBytes; i++) output[target + i] = toByte(sums[i]!);
   }
   return output;
 }
@@ -99,14 +119,31 @@ function checkSize(size: number, what: string): void {
   if (!Number.isInteger(size) || size < 1) throw new RangeError(`${what} must be a whole number ≥ 1, but got ${size}.`);
 }
 
-/** Bilinear with antialiasing, to (height, width). */
-export function resizeBilinear(image: RawImage, height: number, width: number): RawImage {
+/** A part of an image, in pixels. */
+export interface Window {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Bilinear with antialiasing, to (height, width); of the result only `window`, which costs that much less. */
+export function resizeBilinear(image: RawImage, height: number, width: number, window?: Window): RawImage {
   checkSize(height, 'The height to resize to');
   checkSize(width, 'The width to resize to');
+  const { top, left, ...size } = window ?? { top: 0, left: 0, height, width };
+  const [rows, columns] = [
+    { start: top, end: top + size.height },
+    { start: left, end: left + size.width },
+  ];
+  const vertical = height === image.height ? null : triangleWeights(image.height, height);
+  const needed = vertical ? inputsOf(vertical, rows) : rows;
   let { data } = image;
-  if (width !== image.width) data = resampleRows(data, image.height, image.width, triangleWeights(image.width, width));
-  if (height !== image.height) data = resampleColumns(data, width, triangleWeights(image.height, height));
-  return { data, height, width };
+  if (width !== image.width)
+    data = resampleRows(data, image.width, triangleWeights(image.width, width), needed, columns);
+  else data = crop(image, needed.start, left, needed.end - needed.start, size.width).data;
+  if (vertical) data = resampleColumns(data, needed.start, size.width, vertical, rows);
+  return { data, ...size };
 }
 
 /** Nearest neighbour, to (height, width): output x takes input ⌊(x + ½)·in/out⌋. */
@@ -169,11 +206,29 @@ function roundHalfToEven(value: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** The middle (height, width); where the image is smaller it is padded with black, as torchvision does. */
-export function cropCenter(image: RawImage, height: number, width: number): RawImage {
+/** Where the middle (height, width) of a larger image lies; outside of it (top or left below 0) where the image is smaller. */
+export function centerWindow(image: { height: number; width: number }, height: number, width: number): Window {
   const offset = (have: number, want: number): number =>
     have < want ? -Math.floor((want - have) / 2) : roundHalfToEven((have - want) / 2);
-  return crop(image, offset(image.height, height), offset(image.width, width), height, width);
+  return { top: offset(image.height, height), left: offset(image.width, width), height, width };
+}
+
+/** The middle (height, width); where the image is smaller it is padded with black, as torchvision does. */
+export function cropCenter(image: RawImage, height: number, width: number): RawImage {
+  const { top, left } = centerWindow(image, height, width);
+  return crop(image, top, left, height, width);
+}
+
+/** `cropCenter` of the image resized to `to`, the same bytes for less work: only the middle is computed. */
+export function resizeAndCropCenter(
+  image: RawImage,
+  to: readonly [height: number, width: number],
+  height: number,
+  width: number,
+): RawImage {
+  const window = centerWindow({ height: to[0], width: to[1] }, height, width);
+  const isInside = window.top >= 0 && window.left >= 0;
+  return isInside ? resizeBilinear(image, ...to, window) : cropCenter(resizeBilinear(image, ...to), height, width);
 }
 
 /** (height, width) of an image whose shorter side becomes `size`, the longer in proportion, rounded down. */

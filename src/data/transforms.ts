@@ -10,7 +10,15 @@
 
 import type { Random } from '../tensor/random.ts';
 import type { RawImage } from './dataset.ts';
-import { crop, cropCenter, flipHorizontal, resizeBilinear, resizeNearest, shorterSideTo } from './resample.ts';
+import {
+  crop,
+  cropCenter,
+  flipHorizontal,
+  resizeAndCropCenter,
+  resizeBilinear,
+  resizeNearest,
+  shorterSideTo,
+} from './resample.ts';
 
 /** (3, height, width) float32, row-major. */
 export interface FloatImage {
@@ -24,17 +32,22 @@ export interface ImageStep {
   readonly stage: 'image';
   readonly description: string;
   apply(image: RawImage, random: Random): RawImage;
+  /** Of a bilinear resize: what size it gives an image. */
+  readonly resizesTo?: (image: RawImage) => readonly [height: number, width: number];
+  /** Of a centre crop: the size. */
+  readonly cropsTo?: readonly [height: number, width: number];
 }
 export interface ConvertStep {
   readonly stage: 'convert';
   readonly description: string;
-  apply(image: RawImage): FloatImage;
+  /** (256) what a byte becomes. */
+  readonly table: Float32Array;
 }
 export interface FloatStep {
   readonly stage: 'float';
   readonly description: string;
-  /** May overwrite and return its argument. */
-  apply(image: FloatImage): FloatImage;
+  /** What a value of channel 0, 1 or 2 becomes: each pixel by itself, so that whole images go through tables. */
+  value(value: number, channel: number): number;
 }
 export type TransformStep = ImageStep | ConvertStep | FloatStep;
 
@@ -63,11 +76,13 @@ export type Interpolation = 'bilinear' | 'nearest';
 export function resize(size: Size, interpolation: Interpolation = 'bilinear'): ImageStep {
   checkSize(size, 'resize');
   const resample = interpolation === 'bilinear' ? resizeBilinear : resizeNearest;
+  const sizeOf = (image: RawImage) => (typeof size === 'number' ? shorterSideTo(size, image) : size);
   return {
     stage: 'image',
     description: `resize(${size}, ${interpolation})`,
+    ...(interpolation === 'bilinear' && { resizesTo: sizeOf }),
     apply(image) {
-      const [height, width] = typeof size === 'number' ? shorterSideTo(size, image) : size;
+      const [height, width] = sizeOf(image);
       return height === image.height && width === image.width ? image : resample(image, height, width);
     },
   };
@@ -79,6 +94,7 @@ export function centerCrop(size: Size): ImageStep {
   return {
     stage: 'image',
     description: `centerCrop(${size})`,
+    cropsTo: [heightOf(size), widthOf(size)],
     apply: (image) => cropCenter(image, heightOf(size), widthOf(size)),
   };
 }
@@ -174,15 +190,15 @@ export function randomResizedCrop(
   };
 }
 
-/** (H,W,3) bytes to (3,H,W) floats, each through a table of 256 values. */
-function bytesToFloats(image: RawImage, table: Float32Array): FloatImage {
-  const { height, width } = image;
+/** (H,W,3) bytes to (3,H,W) floats, each channel through a table of 256 values. */
+function bytesToFloats(image: RawImage, [red, green, blue]: readonly Float32Array[]): FloatImage {
+  const { height, width, data: bytes } = image;
   const plane = height * width;
   const data = new Float32Array(3 * plane);
   for (let pixel = 0, source = 0; pixel < plane; pixel++, source += 3) {
-    data[pixel] = table[image.data[source]!]!;
-    data[pixel + plane] = table[image.data[source + 1]!]!;
-    data[pixel + 2 * plane] = table[image.data[source + 2]!]!;
+    data[pixel] = red![bytes[source]!]!;
+    data[pixel + plane] = green![bytes[source + 1]!]!;
+    data[pixel + 2 * plane] = blue![bytes[source + 2]!]!;
   }
   return { data, height, width };
 }
@@ -190,13 +206,13 @@ function bytesToFloats(image: RawImage, table: Float32Array): FloatImage {
 /** Bytes to float32 in [0, 1], divided by 255: torchvision's ToTensor. */
 export function toFloat(): ConvertStep {
   const table = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
-  return { stage: 'convert', description: 'toFloat()', apply: (image) => bytesToFloats(image, table) };
+  return { stage: 'convert', description: 'toFloat()', table };
 }
 
 /** Bytes to float32 in [0, 255], as they are: for networks that were trained so (Keras in 'caffe' mode). */
 export function toRaw(): ConvertStep {
   const table = Float32Array.from({ length: 256 }, (_, byte) => byte);
-  return { stage: 'convert', description: 'toRaw()', apply: (image) => bytesToFloats(image, table) };
+  return { stage: 'convert', description: 'toRaw()', table };
 }
 
 /** (x − mean) / std per channel, in float32 at every step, as torch rounds. */
@@ -207,16 +223,8 @@ export function normalize(mean: readonly number[], std: readonly number[]): Floa
   return {
     stage: 'float',
     description: `normalize([${mean.join(', ')}], [${std.join(', ')}])`,
-    apply(image) {
-      const plane = image.height * image.width;
-      for (let channel = 0; channel < 3; channel++) {
-        const center = Math.fround(mean[channel]!);
-        const scale = Math.fround(std[channel]!);
-        const values = image.data.subarray(channel * plane, (channel + 1) * plane);
-        for (let i = 0; i < plane; i++) values[i] = Math.fround(values[i]! - center) / scale;
-      }
-      return image;
-    },
+    value: (value, channel) =>
+      Math.fround(Math.fround(value - Math.fround(mean[channel]!)) / Math.fround(std[channel]!)),
   };
 }
 
@@ -237,11 +245,24 @@ export function compose(steps: readonly TransformStep[]): Transform {
   }
   const onImages = steps.filter((step) => step.stage === 'image');
   const onFloats = steps.filter((step) => step.stage === 'float');
+  const tables = [0, 1, 2].map((channel) =>
+    conversions[0]!.table.map((value) => onFloats.reduce((current, step) => step.value(current, channel), value)),
+  );
   return {
     description,
-    apply(image, random) {
-      const shaped = onImages.reduce((current, step) => step.apply(current, random), image);
-      return onFloats.reduce((current, step) => step.apply(current), conversions[0]!.apply(shaped));
-    },
+    apply: (image, random) => bytesToFloats(applyAll(onImages, image, random), tables),
   };
+}
+
+/** A resize that a centre crop follows computes the middle alone. */
+function applyAll(steps: readonly ImageStep[], image: RawImage, random: Random): RawImage {
+  let current = image;
+  for (let i = 0; i < steps.length; i++) {
+    const [step, next] = [steps[i]!, steps[i + 1]];
+    if (step.resizesTo && next?.cropsTo) {
+      current = resizeAndCropCenter(current, step.resizesTo(current), ...next.cropsTo);
+      i++;
+    } else current = step.apply(current, random);
+  }
+  return current;
 }

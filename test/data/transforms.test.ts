@@ -134,6 +134,29 @@ describe('random steps', () => {
 });
 
 describe('compose', () => {
+  it('computes of a resize what a centre crop leaves, to the same bytes', () => {
+    const random = new Random(5);
+    for (const [height, width] of [
+      [37, 61],
+      [90, 41],
+      [24, 24],
+      [10, 50],
+    ] as const) {
+      const data = Uint8Array.from({ length: height * width * 3 }, () => random.integer(256));
+      const image = { data, height, width };
+      for (const [size, cropped] of [
+        [32, 28],
+        [24, 24],
+        [40, 17],
+        [16, 20],
+      ] as const) {
+        const apart = centerCrop(cropped).apply(resize(size).apply(image, random), random);
+        const joined = compose([resize(size), centerCrop(cropped), toRaw()]).apply(image, random);
+        expect(joined.data).toEqual(compose([toRaw()]).apply(apart, random).data);
+      }
+    }
+  });
+
   it('describes itself and leaves the input alone', () => {
     const before = Uint8Array.from(image.data);
     const transform = compose([resize(16), centerCrop(16), toRaw(), normalize([1, 2, 3], [1, 1, 1])]);

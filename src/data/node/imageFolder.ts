@@ -15,7 +15,7 @@ import { extname, join, relative, sep } from 'node:path';
 import { didYouMean } from '../../tensor/suggest.ts';
 import { type ImageDataset, InMemoryDataset, type RawImage } from '../dataset.ts';
 import { forEachConcurrent } from '../loader.ts';
-import { cropCenter, resizeBilinear, resizeNearest, shorterSideTo } from '../resample.ts';
+import { resizeAndCropCenter, resizeNearest, shorterSideTo } from '../resample.ts';
 import { stratifiedSplit } from '../selection.ts';
 import { decodeFile, IMAGE_EXTENSIONS } from './decode.ts';
 import { digestOf, sha256 } from './digest.ts';
@@ -142,8 +142,7 @@ export type ImageFit = 'square' | 'stretch';
 /** A square of that side; see `ImageFolderOptions.fit`. */
 export function fitSquare(image: RawImage, size: number, fit: ImageFit = 'square'): RawImage {
   if (fit === 'stretch') return resizeNearest(image, size, size);
-  const [height, width] = shorterSideTo(size, image);
-  return cropCenter(resizeBilinear(image, height, width), size, size);
+  return resizeAndCropCenter(image, shorterSideTo(size, image), size, size);
 }
 
 type Fingerprint = (path: string, value: string) => void;

@@ -1,52 +1,54 @@
 /**
- * Batch spectral shrinkage (Chen, Wang, Fu, Long & Wang, "Catastrophic Forgetting Meets Negative Transfer: Batch Spectral Shrinkage for
- * Safe Transfer Learning", NeurIPS 2019, equation 4): the smallest singular values σ of a batch's features F (B, D) are pressed down,
+ * Batch spectral shrinkage (Chen, Wang, Fu, Long & Wang, "Catastrophic forgetting meets negative transfer: Batch spectral shrinkage for safe
+ * transfer learning", NeurIPS 2019, equation 5): directions in which the features of a batch hardly vary are pressed out, so that what
+ * does not transfer is not clung to. Made to be added to another method (L2-SP, DELTA, a ball).
  *
- *   η·Σ of the k smallest σ_i²,     d/dF = 2η·Σ u_i u_iᵀ F,
+ *   η·Σ of the k smallest σ²  of the features F (batch, features) that the classifier sees
  *
- * with u_i the left singular vectors. σ² and u are the eigenpairs of FFᵀ (B, B); where D < B, those of FᵀF are taken instead.
+ * σ² are eigenvalues of F·Fᵀ, or of Fᵀ·F where that is smaller; with the unit eigenvectors U_k (k, batch) of the smallest, the sum is
+ * ‖U_k·F‖², which no rounding makes negative, and d/dF = 2·U_kᵀ·U_k·F: to first order the vectors stay where they are.
  */
-import { record } from '../autograd/tape.ts';
-import { symmetricEigen } from '../kernels/eigen.ts';
+import { noGrad, onceDifferentiable, record } from '../autograd/tape.ts';
 import { headOf } from '../nn/freezing.ts';
 import { hookOutputs, type Unhook } from '../nn/hooks.ts';
 import type { Module } from '../nn/module.ts';
+import { eigh } from '../ops/eigen.ts';
 import { matmul } from '../ops/matmul.ts';
-import { empty } from '../tensor/create.ts';
-import { launch } from '../tensor/launch.ts';
+import { zeros } from '../tensor/create.ts';
 import { shapeText } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Penalty } from './penalty.ts';
 
 export interface BSSOptions {
-  /** η. The paper uses 0.001. */
+  /** η; 0.001 in the paper. 0: off. */
   readonly strength: number;
-  /** k: how many singular values. Default: 1. */
+  /** k: how many of the smallest singular values. Default: 1, as in the paper. */
   readonly count?: number;
-  /** Name of the classifier's module, whose input is F. Default: the model's own `headName`. */
+  /** Name of the classifier's module. Default: the model's own `headName`. */
   readonly headName?: string;
 }
 
-const SWEEPS = 10;
-/** Of features or images, whichever are fewer: a workgroup holds the rotations of no more. */
-const LARGEST = 512;
-
-/** Watches every forward pass of the model until it is released. */
-export const bss = (model: Module, options: BSSOptions): BSSPenalty => new BSSPenalty(model, options);
+/**
+ * The penalty watches what the classifier of `model` is given, until it is released. A batch, or else the features, must not be more than
+ * 512 (see `eigh`).
+ */
+export function bss(model: Module, options: BSSOptions): BSSPenalty {
+  return new BSSPenalty(model, options);
+}
 
 export class BSSPenalty implements Penalty {
-  /** Takes the hook off the model. */
-  readonly release: Unhook;
+  private readonly model: Module;
   private readonly strength: number;
   private readonly count: number;
-  private features: Tensor | null = null;
+  /** Takes the hook off the model. */
+  readonly release: Unhook;
+  private features: Tensor | undefined;
 
   /** See `bss`. */
   constructor(model: Module, { strength, count = 1, headName }: BSSOptions) {
     if (!(strength >= 0 && strength < Number.POSITIVE_INFINITY))
       throw new RangeError(`bss: the strength is ${strength}; it must be a finite number ≥ 0`);
-    if (!Number.isInteger(count) || count < 1)
-      throw new RangeError(`bss: the count is ${count}; it must be a whole number ≥ 1`);
+    this.model = model;
     this.strength = strength;
     this.count = count;
     const head = headOf(model, headName);
@@ -57,37 +59,34 @@ export class BSSPenalty implements Penalty {
     });
   }
 
+  /** Of the features of the latest forward pass, which must have been in this scope. */
   loss(): Tensor {
-    if (!this.features) throw new Error('bss: run the model first');
-    return smallestSquares(this.features, this.count).mul(this.strength);
+    if (this.strength === 0) return zeros([], { device: this.model.device });
+    if (!this.features) throw new Error('bss: the classifier has seen no features: run the model first');
+    return spectralShrinkage(this.features, this.count).mul(this.strength);
   }
 }
 
-/** Σ of the `count` smallest squared singular values of x (B, D), a scalar. Twice differentiable it is not. */
-export function smallestSquares(x: Tensor, count: number): Tensor {
-  if (x.rank !== 2) throw new RangeError(`bss: the features ${shapeText(x.shape)} must be (batch, features)`);
-  const [batch, features] = x.shape as [number, number];
-  const overRows = batch <= features;
-  const n = Math.min(batch, features);
-  if (n > LARGEST) throw new RangeError(`bss: features ${shapeText(x.shape)}; at most ${LARGEST} images or features`);
-  const gram = overRows
-    ? matmul(x.detach(), x.detach(), { transposeB: true })
-    : matmul(x.detach(), x.detach(), { transposeA: true });
-  const values = empty([n], 'f32', x.device);
-  const vectors = empty([n, n], 'f32', x.device);
-  launch(symmetricEigen, {}, { n, sweeps: SWEEPS }, { matrix: gram, values, vectors });
-  // A value is among the smallest where fewer than `count` are smaller.
-  const smaller = values
-    .reshape([1, n])
-    .less(values.reshape([n, 1]))
-    .sum(1);
-  const chosen = smaller.less(count);
-  const y = values.mul(chosen).sum();
-  return record('bss', [x], y, [], (dy) => {
-    // Of the rows of V that are chosen, Σ v vᵀ: the projector onto their span.
-    const rows = vectors.mul(chosen.reshape([n, 1]));
-    const projector = matmul(rows, rows, { transposeA: true });
-    const gradient = overRows ? matmul(projector, x) : matmul(x, projector);
-    return [gradient.mul(dy.mul(2))];
+/** Σ of the `count` smallest squared singular values of `features` (N, D), a scalar. Once differentiable. */
+export function spectralShrinkage(features: Tensor, count = 1): Tensor {
+  const [rows = 0, columns = 0] = features.shape;
+  const size = Math.min(rows, columns);
+  if (features.rank !== 2) throw new RangeError(`bss: features ${shapeText(features.shape)}: they must be (N, D)`);
+  if (!(Number.isInteger(count) && count >= 1 && count <= size)) {
+    throw new RangeError(
+      `bss: a count of ${count}; features ${shapeText(features.shape)} have ${size} singular values, of which it chooses 1 … ${size}`,
+    );
+  }
+  const isWide = rows <= columns;
+  const { smallest, shares } = noGrad(() => {
+    const gram = matmul(features, features, isWide ? { transposeB: true } : { transposeA: true });
+    const smallest = eigh(gram).vectors.slice([{ end: count }]);
+    const shares = isWide ? matmul(smallest, features) : matmul(features, smallest, { transposeB: true });
+    return { smallest, shares };
+  });
+  const value = noGrad(() => shares.square().sum());
+  return record('spectralShrinkage', [features], value, [smallest, shares], (dy) => {
+    const half = isWide ? matmul(smallest, shares, { transposeA: true }) : matmul(shares, smallest);
+    return [onceDifferentiable('spectralShrinkage', [features, dy], half.mul(dy.mul(2)))];
   });
 }

@@ -3,7 +3,7 @@
  * maps F of chosen layers stay near those F⁰ of the frozen pre-trained network on the same images, each channel c as much as it
  * matters (ω_c):
  *
- *   original   α·Σ_layers ½·Σ_b Σ_c C·ω_c·‖F_bc − F⁰_bc‖²/(H·W) + β·½·‖W_head‖²    ω = softmax(z-score(loss increase)/5); summed over the
+ *   original   α·Σ_layers ½·Σ_b Σ_c C·ω_c·‖F_bc − F⁰_bc‖²/(H·W) + β·½·‖head‖²    ω = softmax(z-score(loss increase)/5); summed over the
  *              batch, as in its published code
  *   authors    α·mean over b, c, h, w of ω_c·(F − F⁰)², the last map alone; ω = σ(loss increase)    (Gouk et al.'s code; their head
  *              penalty is β·‖W‖_MARS or β·‖W‖²: `marsSp` or `l2sp` with an extractor of 0)
@@ -26,7 +26,7 @@ export type ChannelWeights = Readonly<Record<string, ArrayLike<number>>>;
 export interface DeltaOptions {
   /** α. 0: off. */
   readonly extractor: number;
-  /** β, on the classifier's weights (original form). 0: off. */
+  /** β, on the classifier's weights and bias (original form). 0: off. */
   readonly classifier?: number;
   /** Dotted names of the modules whose outputs (N, C, H, W) are compared: for a ResNet, its stages. */
   readonly layers: readonly string[];
@@ -50,7 +50,8 @@ export class DeltaPenalty implements Penalty {
   private readonly options: DeltaOptions;
   private readonly targets: CapturedOutputs;
   private readonly references: CapturedOutputs;
-  private readonly head: Tensor | null;
+  /** What β is on. */
+  private readonly head: readonly Tensor[];
   private readonly attention = new Map<string, Tensor>();
 
   /** See `delta`. */
@@ -65,23 +66,21 @@ export class DeltaPenalty implements Penalty {
     this.options = options;
     this.targets = new CapturedOutputs(model, layers);
     this.references = new CapturedOutputs(source, layers);
-    this.head = classifier === 0 ? null : headOf(model, options.headName).weight;
+    this.head = classifier === 0 ? [] : headOf(model, options.headName).parameters();
   }
 
   /** Runs the source on the images; the model must have seen the same ones in this scope. */
   loss(images: Tensor): Tensor {
     const { extractor, classifier = 0, layers, form = 'original' } = this.options;
     noGrad(() => this.source.forward(images));
-    const terms = layers.map((name) => this.distance(name, form));
-    const sum = terms.reduce((all, term) => all.add(term)).mul(extractor);
-    return this.head
-      ? sum.add(
-          this.head
-            .square()
-            .sum()
-            .mul(classifier / 2),
-        )
-      : sum;
+    const onMaps = layers.map((name) => this.distance(name, form).mul(extractor));
+    const onHead = this.head.map((parameter) =>
+      parameter
+        .square()
+        .sum()
+        .mul(classifier / 2),
+    );
+    return [...onMaps, ...onHead].reduce((sum, term) => sum.add(term));
   }
 
   /** Takes the hooks off both networks. */

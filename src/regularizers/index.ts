@@ -9,7 +9,7 @@ export {
   marsBall,
 } from './ball.ts';
 export * from './bounds/index.ts';
-export { type BSSOptions, BSSPenalty, bss } from './bss.ts';
+export { type BSSOptions, BSSPenalty, bss, spectralShrinkage } from './bss.ts';
 export { type ChannelWeights, type DeltaOptions, DeltaPenalty, delta } from './delta.ts';
 export { type DeltaWeightsOptions, deltaChannelWeights, type LabelledImages } from './deltaWeights.ts';
 export type { LayerDistance } from './distances.ts';

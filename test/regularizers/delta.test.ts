@@ -52,11 +52,12 @@ test.each(['original', 'authors'] as const)('the %s value is its formula', async
   expect(await penalty.loss(images()).item()).toBeCloseTo(0.7 * value, 7);
 });
 
-test('the head is penalised by ½β‖W‖²', async () => {
+test('the head is penalised by ½β‖W‖², its bias too', async () => {
   const { model, source } = await pair();
   const penalty = delta(model, source, { extractor: 0, classifier: 0.3, layers: ['conv'], weights: 'uniform' });
   model.forward(images());
-  const squares = (await rowsOf(model.head.weight)).flat().reduce((sum, value) => sum + value ** 2, 0);
+  const parameters = [...(await rowsOf(model.head.weight)).flat(), ...(await model.head.bias!.data())];
+  const squares = parameters.reduce((sum, value) => sum + value ** 2, 0);
   expect(await penalty.loss(images()).item()).toBeCloseTo(0.15 * squares, 7);
 });
 

@@ -102,8 +102,5 @@ export const batchNormDistances: Lowering = (launch) => channels(op.BATCH_NORM_D
 export const projectBatchNorm: Lowering = (launch) => channels(op.PROJECT_BATCH_NORM, launch, 'radii');
 
 export const symmetricEigen: Lowering = ({ sink, scalar, address }) => {
-  const n = scalar('n');
-  const rotations = sink.temporary(16 * Math.ceil(n / 2));
-  const buffers = ['matrix', 'values', 'vectors'].map(address);
-  sink.submit(op.SYMMETRIC_EIGEN, 1, [...buffers, n, scalar('sweeps'), rotations]);
+  sink.submit(op.SYMMETRIC_EIGEN, 1, [...['matrix', 'values', 'vectors'].map(address), scalar('n')]);
 };

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { DataLoader, type ImageDataset, subset } from '../data/index.ts';
 import { openDataset } from '../data/node/index.ts';
 import { chooseDevice } from '../devices/choose.ts';
+import { interpolateWeights } from '../regularizers/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
 import { type Evaluation, evaluate } from '../train/index.ts';
 import type { Context } from './context.ts';
@@ -18,7 +19,7 @@ import {
   type OutputOptions,
 } from './options.ts';
 import { formatPercent, Output } from './output.ts';
-import { choice, wholeNumber } from './parse.ts';
+import { choice, number, wholeNumber } from './parse.ts';
 import { openingOf, resolvePreprocessing, transformOf } from './settings.ts';
 import { readWeightsFile, type WeightsFile } from './weights.ts';
 
@@ -31,13 +32,16 @@ interface EvaluateOptions extends OutputOptions, DeviceOptions, DataOptions {
   readonly limit?: number;
   readonly batchSize: number;
   readonly seed?: number;
+  readonly interpolate?: number;
+  readonly pretrained?: string;
 }
 
 const EXAMPLES = `
 Examples:
   marsgrad evaluate --network resnet20 --weights resnet20.th --dataset cifar10 --json
   marsgrad evaluate --weights runs/demo/mars-pgm/weights.safetensors --dataset cifar10
-  marsgrad evaluate --weights weights.safetensors --dataset photos/ --split val --limit 500`;
+  marsgrad evaluate --weights weights.safetensors --dataset photos/ --split val --limit 500
+  marsgrad evaluate --weights runs/photos --pretrained resnet20.th --interpolate 0.5 --dataset photos/`;
 
 export function evaluateCommand(context: Context): Command {
   const command = new Command('evaluate')
@@ -48,6 +52,12 @@ export function evaluateCommand(context: Context): Command {
     .addOption(new Option('--split <name>', SPLITS.join(', ')).argParser(choice(SPLITS)).default('test'))
     .addOption(new Option('--limit <n>', 'only the first so many images').argParser(wholeNumber(1)))
     .addOption(new Option('--batch-size <n>', 'images at once').argParser(wholeNumber(1)).default(128))
+    .addOption(
+      new Option('--interpolate <alpha>', 'WiSE-FT: (1 − α)·pretrained + α·weights; with --pretrained').argParser(
+        number(0, 1),
+      ),
+    )
+    .option('--pretrained <file>', 'the weights that fine-tuning began with')
     .addOption(
       new Option('--seed <n>', 'decides the split of an unsplit folder (default: as in training)').argParser(
         wholeNumber(0),
@@ -74,6 +84,8 @@ async function evaluateWeights(options: EvaluateOptions, output: Output, signal:
   if (options.weights === undefined) throw new UsageError('evaluate needs --weights: the file to look at.');
   if (options.dataset === undefined)
     throw new UsageError('evaluate needs --dataset: cifar10, or a folder of class folders.');
+  if ((options.interpolate === undefined) !== (options.pretrained === undefined))
+    throw new UsageError('--interpolate and --pretrained go together: how far from which weights.');
   const weights = await readWeightsFile(options.weights, (text) => output.message(text));
   const network = networkNameOf(options.network, weights, 'evaluate');
   const { imageSize = null, mean = null, std = null } = options;
@@ -95,6 +107,10 @@ async function evaluateWeights(options: EvaluateOptions, output: Output, signal:
     output.message(`Device: ${device.kind}, ${device.name} (${reason}).`);
     setDefaultDevice(device);
     const model = modelWithWeights(network, weights, device);
+    if (options.interpolate !== undefined) {
+      const { state } = await readWeightsFile(options.pretrained!, (text) => output.message(text));
+      model.loadStateDict(interpolateWeights(state, await model.stateDict(), options.interpolate));
+    }
     checkClassCount(weights.path, model.head.outFeatures, options.dataset, dataset.classes);
     const chosen = firstOf(images, options.limit);
     const transform = transformOf(preprocessing, 'none', shown);

@@ -30,6 +30,7 @@ export interface MethodOptions {
   readonly depthwiseRows?: 'channel' | 'kernel';
   readonly batchNorm: boolean;
   readonly ftpK: number;
+  readonly tpgmSteps: number;
   readonly deltaWeights: 'measured' | 'uniform';
   readonly deltaCache?: string;
   readonly probeEpochs?: number;
@@ -76,6 +77,9 @@ export function addMethodOptions(command: Command): Command {
     .addOption(
       option('--ftp-k <k>', 'of ftp: how much of a positive gradient shrinks a radius', number(0, 1)).default(1),
     )
+    .addOption(
+      option('--tpgm-steps <n>', 'of tpgm: steps of its radii, a validation batch each', wholeNumber(1)).default(100),
+    )
     .addOption(option('--probe-epochs <n>', 'of lp-ft (default: half of the epochs)', wholeNumber(1)));
 }
 
@@ -121,6 +125,7 @@ export function regularizationOf(options: MethodOptions, preset: Preset, epochs:
     deltaWeights: options.deltaWeights,
     deltaCache: options.deltaCache ?? null,
     ftpK: options.ftpK,
+    tpgmSteps: options.tpgmSteps,
     probeEpochs: method === 'lp-ft' ? (options.probeEpochs ?? Math.ceil(epochs / 2)) : 0,
     freezeFraction: options.freezeFrac,
   };
@@ -142,6 +147,7 @@ export const FREE: RegularizationSettings = {
   deltaWeights: 'measured',
   deltaCache: null,
   ftpK: 1,
+  tpgmSteps: 100,
   probeEpochs: 0,
   freezeFraction: 0,
 };

@@ -57,6 +57,7 @@ export const METHOD_FACTS = {
     start: RADII_HINT,
   },
   ftp: { about: 'MARS radii learned from the training gradient', extractor: null, classifier: null },
+  tpgm: { about: 'MARS radii learned from the validation images, after training', extractor: null, classifier: null },
   spd: {
     about: 'decay towards the pre-trained weights where a step goes back',
     extractor: 'coefficient',

@@ -13,6 +13,8 @@ import {
   marsSp,
   type Penalty,
   spd,
+  type TPGM,
+  tpgm,
 } from '../regularizers/index.ts';
 import type { OptimizerSettings, RegularizationSettings, TrainingSettings } from './settings.ts';
 
@@ -25,6 +27,8 @@ export interface Regularization {
   readonly penalties: readonly Penalty[];
   /** What is tested and saved in the place of the weights; null: they themselves. */
   readonly average: EMA | null;
+  /** Learns its radii when training is over. */
+  readonly radii: TPGM | null;
   /** Chooses what trains in an epoch. */
   readonly onEpochStart: (epoch: number) => void;
 }
@@ -48,6 +52,7 @@ export async function regularize(
     constraint: isConstrained ? ball : null,
     optimizer: chain(optimizer, ...linksOf(model, ball, regularization), ...(average ? [average] : [])),
     average,
+    radii: regularization.method === 'tpgm' ? tpgm(model) : null,
     penalties: await penaltiesOf(model, regularization, openDelta),
     onEpochStart: (epoch) => chooseTrainable(model, regularization, epoch),
   };

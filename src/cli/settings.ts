@@ -94,6 +94,8 @@ export interface RegularizationSettings {
   readonly deltaCache: string | null;
   /** FTP's k: how much of a positive gradient shrinks a radius, 0 … 1. */
   readonly ftpK: number;
+  /** TPGM: steps of its radii, a validation batch each. */
+  readonly tpgmSteps: number;
   /** Epochs of the classifier alone before `lp-ft` trains all. */
   readonly probeEpochs: number;
   /** The first so many of the layers do not train (BatchNorm's do); 0: none. */

@@ -2,7 +2,9 @@
 import { DataLoader, type ImageDataset } from '../data/index.ts';
 import type { DeviceRequest } from '../devices/choose.ts';
 import type { Preprocessing } from '../nn/index.ts';
-import type { LayerDistance } from '../regularizers/index.ts';
+import { crossEntropy } from '../ops/index.ts';
+import type { LayerDistance, TPGM } from '../regularizers/index.ts';
+import { tensor } from '../tensor/create.ts';
 import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } from '../train/index.ts';
 import { InterruptedError, UsageError } from './errors.ts';
 import { formatPercent, type Output } from './output.ts';
@@ -149,6 +151,7 @@ async function train(
     onEpoch: async (record, state) => watch.epoch(record, await validationOf(session, settings, record), state),
   }).finally(() => watch.stop());
   if (status === 'interrupted') throw await interrupted(run, last, settings);
+  if (session.regularization.radii) await learnRadii(session, session.regularization.radii, settings);
   // From here on the model holds what is tested and saved.
   average?.swap();
   const test = await testOf(session, settings, output, signal).catch(async (error: unknown) => {
@@ -185,6 +188,30 @@ async function validationOf(
   const evaluation = await evaluate(model, evaluationLoader(dataset.val, preprocessing, settings));
   average?.swap();
   return evaluation;
+}
+
+/** TPGM's radii, from the validation images in a seeded order; the weights are projected then. */
+async function learnRadii(
+  { model, dataset, preprocessing }: Session,
+  radii: TPGM,
+  settings: TrainingSettings,
+): Promise<void> {
+  const { batchSize, seed, regularization } = settings;
+  if (!dataset.val) throw new UsageError('--method tpgm learns from validation images: add --validation 0.2.');
+  const transform = transformOf(preprocessing, 'none', settings);
+  const loader = new DataLoader(dataset.val, { batchSize, seed, shuffle: true, transform });
+  model.eval();
+  for (let step = 0, epoch = 0; step < regularization.tpgmSteps; epoch++) {
+    for await (const { images, shape, labels } of loader.epoch(epoch)) {
+      if (step++ >= regularization.tpgmSteps) break;
+      radii.update(() => {
+        const { device } = model;
+        return crossEntropy(model.forward(tensor(images, { shape, device })), tensor(labels, { device }));
+      });
+      // The host must not run far ahead of the device.
+      if (step % 8 === 0) await model.device.synchronize();
+    }
+  }
 }
 
 /** Of the images that decide in the end: the test images, or (the authors, without --test) the validation images. */

@@ -93,6 +93,16 @@ describe('--method', () => {
     expect(bytes(out).equals(bytes(whole.out))).toBe(true);
   });
 
+  it('tpgm holds the weights nearer than the free run, and needs validation images', async () => {
+    const [free, held] = [
+      await finetune('--lr', '0.05'),
+      await finetune('--method', 'tpgm', '--lr', '0.05', '--tpgm-steps', '5'),
+    ];
+    const total = (distances: Distance[]) => distances.reduce((sum, { isHead, mars }) => sum + (isHead ? 0 : mars), 0);
+    expect(total(held.distances)).toBeLessThan(total(free.distances));
+    expect(total(held.distances)).toBeGreaterThan(0);
+  });
+
   it('lp-ft trains the head alone first', async () => {
     const args = ['--method', 'lp-ft', '--lr', '0.05', '--schedule', 'constant'];
     const probed = await finetune(...args, '--probe-epochs', '2');
@@ -112,6 +122,19 @@ describe('--method', () => {
     expect(
       ['conv1', 'layer1.0.conv1', 'layer3.0.conv1', 'linear'].map((name) => radiusOf(scaled.distances, name)),
     ).toEqual([null, expect.closeTo(0.01, 6), expect.closeTo(0.005, 6), 1]);
+  });
+});
+
+it('evaluate --interpolate goes from the pre-trained to the fine-tuned weights', async () => {
+  const { out } = await finetune('--lr', '0.05');
+  const args = ['evaluate', '--weights', out, '--dataset', animals, '--device', 'cpu', '--json'];
+  const at = async (...options: string[]) => (await marsgrad([...args, ...options])).records[0] as { loss: number };
+  const plain = await at();
+  expect(await at('--interpolate', '1', '--pretrained', source)).toEqual(plain);
+  expect((await at('--interpolate', '0.5', '--pretrained', source)).loss).not.toBe(plain.loss);
+  expect(await marsgrad([...args, '--interpolate', '0.5'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--interpolate and --pretrained go together'),
   });
 });
 

@@ -21,7 +21,7 @@ import {
 import { formatPercent, Output } from './output.ts';
 import { choice, number, wholeNumber } from './parse.ts';
 import { openingOf, resolvePreprocessing, transformOf } from './settings.ts';
-import { readWeightsFile, type WeightsFile } from './weights.ts';
+import { readWeightsFile, WEIGHTS_HELP, type WeightsFile } from './weights.ts';
 
 const SPLITS = ['train', 'val', 'test'] as const;
 
@@ -48,7 +48,7 @@ export function evaluateCommand(context: Context): Command {
     .description('accuracy and loss of a weight file, over every image')
     .addHelpText('after', EXAMPLES)
     .addOption(networkOption())
-    .option('--weights <file>', "safetensors, or PyTorch's .pth, .pt, .th; nothing in them is executed")
+    .option('--weights <file>', WEIGHTS_HELP)
     .addOption(new Option('--split <name>', SPLITS.join(', ')).argParser(choice(SPLITS)).default('test'))
     .addOption(new Option('--limit <n>', 'only the first so many images').argParser(wholeNumber(1)))
     .addOption(new Option('--batch-size <n>', 'images at once').argParser(wholeNumber(1)).default(128))

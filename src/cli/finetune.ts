@@ -4,7 +4,7 @@ import { HEAD_KINDS, type HeadKind, modelNames } from '../nn/index.ts';
 import { normRows, quietRow } from './authorsOutput.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
-import { addMethodOptions, type MethodOptions, regularizationOf } from './methodOptions.ts';
+import { addMethodOptions, METHOD_HELP, type MethodOptions, regularizationOf } from './methodOptions.ts';
 import { networkNameOf } from './model.ts';
 import {
   addDataOptions,
@@ -20,7 +20,7 @@ import { withPreset } from './presets.ts';
 import { runOrResume, trainingSettings } from './request.ts';
 import { PRESETS, type Preset, type TrainingSettings } from './settings.ts';
 import { describeSummary, type TrainingResult } from './trainingRun.ts';
-import { readWeightsFile } from './weights.ts';
+import { readWeightsFile, WEIGHTS_HELP } from './weights.ts';
 
 export interface FinetuneOptions extends TrainingOptions, MethodOptions {
   readonly preset: Preset;
@@ -47,6 +47,9 @@ const DEFAULTS: TrainingDefaults = {
 };
 
 const EXAMPLES = `
+Methods:
+${METHOD_HELP}
+
 Examples:
   marsgrad finetune --network resnet20 --weights resnet20.th --dataset photos/ --method mars-pgm --radius-extractor 1 --radius-classifier 3
   marsgrad finetune --weights runs/source/weights.safetensors --dataset cifar10 --classes dog,frog --train-per-class 100 --json
@@ -62,6 +65,7 @@ export function finetuneCommand(context: Context): Command {
   const command = new Command('finetune')
     .description('fine-tune pre-trained weights on new classes')
     .addHelpText('after', EXAMPLES);
+  command.optionsGroup('Network:');
   command
     .addOption(
       option(
@@ -71,7 +75,7 @@ export function finetuneCommand(context: Context): Command {
       ).default(PRESETS[0]),
     )
     .addOption(option('--network <name>', `one of ${modelNames().join(', ')}`, networkName))
-    .option('--weights <file>', "safetensors, or PyTorch's .pth, .pt, .th; nothing in them is executed")
+    .option('--weights <file>', WEIGHTS_HELP)
     .addOption(option('--head <kind>', HEAD_KINDS.join(', '), choice(HEAD_KINDS)).default(HEAD_KINDS[0]));
   addMethodOptions(command);
   addDataOptions(command);

@@ -37,12 +37,13 @@ export interface MethodOptions {
   readonly freezeFrac: number;
 }
 
-const METHOD_HELP = METHODS.map((method) => `${method} (${factsOf(method).about})`).join('; ');
+/** What every method is, for the end of `--help`. */
+export const METHOD_HELP = METHODS.map((method) => `  ${method.padEnd(13)} ${factsOf(method).about}`).join('\n');
 
 export function addMethodOptions(command: Command): Command {
-  addAuthorsMethodOptions(command);
-  return command
-    .addOption(option('--method <name>', `${METHOD_HELP} (default: none)`, choice(METHODS)))
+  command.optionsGroup('Method:');
+  command
+    .addOption(option('--method <name>', 'one of those listed below (default: none)', choice(METHODS)))
     .addOption(
       option('--radius-extractor <r>', "of a ball: largest distance of each layer from its start, or 'inf'", radius),
     )
@@ -81,11 +82,12 @@ export function addMethodOptions(command: Command): Command {
       option('--tpgm-steps <n>', 'of tpgm: steps of its radii, a validation batch each', wholeNumber(1)).default(100),
     )
     .addOption(option('--probe-epochs <n>', 'of lp-ft (default: half of the epochs)', wholeNumber(1)));
+  return addAuthorsMethodOptions(command);
 }
 
 const AUTHORS = "The authors' names";
 
-function addAuthorsMethodOptions(command: Command): void {
+function addAuthorsMethodOptions(command: Command): Command {
   const options = [
     option('--reg-method <name>', `${REG_METHODS.join(', ')}`, choice(REG_METHODS)),
     option('--reg-norm <name>', `${REG_NORMS.join(', ')}: MARS or Frobenius (default: inf-op)`, choice(REG_NORMS)),
@@ -97,6 +99,7 @@ function addAuthorsMethodOptions(command: Command): void {
     ),
   ];
   for (const one of options) command.addOption(one.helpGroup(`${AUTHORS}:`));
+  return command;
 }
 
 /** Throws where what was said does not go together, naming what would. */

@@ -71,12 +71,14 @@ export const networkOption = (): Option =>
   option('--network <name>', `one of ${modelNames().join(', ')}`, choice(modelNames()));
 
 export function addOutputOptions(command: Command): Command {
+  command.optionsGroup('Output:');
   return command
     .option('--json', 'machine output: one JSON object per line on stdout, the last one the summary', false)
     .option('--debug', 'show the stack of an error', false);
 }
 
 export function addDeviceOptions(command: Command): Command {
+  command.optionsGroup('Device:');
   return command
     .addOption(option('--device <kind>', DEVICE_CHOICES.join(', '), choice(DEVICE_CHOICES)).default('auto'))
     .addOption(
@@ -89,6 +91,7 @@ export function addDeviceOptions(command: Command): Command {
 }
 
 export function addDataOptions(command: Command): Command {
+  command.optionsGroup('Data:');
   return command
     .option('--dataset <name|folder>', 'cifar10, or ROOT/{train,val,test}/<class>/<image>, or ROOT/<class>/<image>')
     .addOption(option('--classes <a,b,c>', 'only these classes, labelled in this order', list))
@@ -115,6 +118,7 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
   addAugmentationOptions(command, defaults);
   addOptimizerOptions(command, defaults);
   addScheduleOptions(command, defaults);
+  command.optionsGroup('Run:');
   return command
     .addOption(option('--label-smoothing <e>', 'ε of smoothed targets', share).default(0))
     .addOption(
@@ -132,6 +136,7 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
 const share = number(0, 1);
 
 function addAugmentationOptions(command: Command, defaults: TrainingDefaults): void {
+  command.optionsGroup('Augmentation:');
   command
     .addOption(
       option(
@@ -146,6 +151,7 @@ function addAugmentationOptions(command: Command, defaults: TrainingDefaults): v
 }
 
 function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void {
+  command.optionsGroup('Update:');
   command
     .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)).default(defaults.epochs))
     .addOption(option('--batch-size <n>', 'images per step', wholeNumber(1)).default(defaults.batchSize))
@@ -172,6 +178,7 @@ function addOptimizerOptions(command: Command, defaults: TrainingDefaults): void
 }
 
 function addScheduleOptions(command: Command, defaults: TrainingDefaults): void {
+  command.optionsGroup('Learning rate:');
   command
     .addOption(option('--schedule <name>', SCHEDULES.join(', '), choice(SCHEDULES)).default(defaults.schedule))
     .addOption(option('--lr-final <rate>', 'where the cosine ends', number(0)).default(0))
@@ -181,6 +188,7 @@ function addScheduleOptions(command: Command, defaults: TrainingDefaults): void 
 }
 
 function addSelectionOptions(command: Command): void {
+  command.optionsGroup('Selection:');
   command
     .addOption(
       option('--train-per-class <n>', 'so many training images of each class, drawn with the seed', wholeNumber(1)),

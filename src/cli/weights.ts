@@ -21,6 +21,11 @@ import { UsageError } from './errors.ts';
 import { loadPretrained, PRETRAINED_NAMES } from './pretrained.ts';
 import { PRESETS, type Preset } from './settings.ts';
 
+/** What `--weights` takes. */
+export const WEIGHTS_HELP =
+  "safetensors, or PyTorch's .pth, .pt, .th (nothing in them is executed); a run folder; TensorFlow.js's model.json; " +
+  `an https address; or ${PRETRAINED_NAMES.join(', ')}`;
+
 /** Stored with the weights that are trained here; a file from elsewhere has none of it. */
 export interface WeightsMetadata {
   readonly network?: string;

@@ -10,6 +10,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
 import { VERSION } from './package.ts';
+import { summarizeCommand } from './summarize.ts';
 import { trainCommand } from './train.ts';
 
 /** Runs one command to its end. Errors become one line on stderr (their stack too with --debug) and the exit code. */
@@ -47,6 +48,7 @@ function programFor(context: Context): Command {
     evaluateCommand,
     trainCommand,
     exportCommand,
+    summarizeCommand,
     boundsCommand,
     doctorCommand,
   ];

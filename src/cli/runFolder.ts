@@ -71,6 +71,11 @@ export class RunFolder {
     return run;
   }
 
+  /** A run of any state, to read from. */
+  static at(path: string): RunFolder {
+    return new RunFolder(path);
+  }
+
   /** A run that was stopped before its end. */
   static open(path: string): { run: RunFolder; config: RunConfig } {
     const run = new RunFolder(path);

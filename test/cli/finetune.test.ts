@@ -243,3 +243,20 @@ describe("the authors' names", () => {
     expect(distances.find(({ layer }) => layer === 'conv1')!.mars).toBeLessThan(0.5);
   });
 });
+
+it('summarize gathers runs over their seeds, and says what differs', async () => {
+  const ball = ['--method', 'mars-pgm', '--radius-extractor', '0.2', '--radius-classifier', '1'];
+  const folders: string[] = [];
+  for (const seed of ['0', '1']) {
+    folders.push((await finetune('--seed', seed)).out, (await finetune('--seed', seed, ...ball)).out);
+  }
+  const { code, stdout, stderr } = await marsgrad(['summarize', ...folders]);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(
+    /^animals, resnet20, 2 epochs of batches of 4\nmethod .*\nnone +2 .*\nmars-pgm +extractor 0\.2, classifier 1 +2 /,
+  );
+  const json = await marsgrad(['summarize', ...folders, '--json']);
+  expect(json.records[0]).toMatchObject({ tables: [{ rows: [{ method: 'none', count: 2 }, { method: 'mars-pgm' }] }] });
+  const empty = await marsgrad(['summarize', animals]);
+  expect([empty.code, empty.stderr]).toEqual([2, expect.stringContaining('There is no complete run')]);
+});

@@ -2,11 +2,15 @@
  * The folder of a training run:
  *
  *   config.json           every setting, seed, device, versions, checksums of the inputs
- *   log.ndjson            one JSON object per line: every so many steps, and every epoch
+ *   log.ndjson            one JSON object per line: every so many steps, every epoch, and in the end a summary. A line's `previous` is the
+ *                         sha256 of the line before it (of config.json, in the first): a log that was cut or edited shows. The summary
+ *                         holds the sha256 of the files below
  *   weights.safetensors   the result, with PyTorch's names; network, classes and preprocessing in its metadata
+ *   predictions.safetensors  logits (N, classes) and labels (N) of the images that decide, in the data set's order
  *   distances.json        how far each layer moved from where it began
  *   checkpoint.safetensors   while the run is not complete: all that `--resume` needs
  */
+import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -46,8 +50,20 @@ export interface LogRecord {
   readonly step: number;
 }
 
+const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The logits of an evaluation, in the data set's order. */
+export interface Predictions {
+  /** (N, classes) */
+  readonly logits: Float32Array;
+  /** (N) */
+  readonly labels: Int32Array;
+}
+
 export class RunFolder {
   readonly path: string;
+  /** Digest of the log's last line, where it is known. */
+  private head: string | null = null;
 
   private constructor(path: string) {
     this.path = path;
@@ -80,8 +96,7 @@ export class RunFolder {
   static open(path: string): { run: RunFolder; config: RunConfig } {
     const run = new RunFolder(path);
     if (!existsSync(run.file('config.json'))) throw new UsageError(`${path} is no run folder: it has no config.json.`);
-    if (existsSync(run.file('weights.safetensors')))
-      throw new UsageError(`${path} is complete: there is nothing to resume.`);
+    if (run.isComplete()) throw new UsageError(`${path} is complete: there is nothing to resume.`);
     return { run, config: JSON.parse(readFileSync(run.file('config.json'), 'utf8')) as RunConfig };
   }
 
@@ -89,8 +104,21 @@ export class RunFolder {
     return join(this.path, name);
   }
 
-  log(record: LogRecord): void {
-    appendFileSync(this.file('log.ndjson'), `${JSON.stringify(record)}\n`);
+  /** True where the run came to its end: the log's last line is its summary. */
+  isComplete(): boolean {
+    return existsSync(this.file('log.ndjson')) && this.readLog().at(-1)?.type === 'summary';
+  }
+
+  log<T extends LogRecord>(record: T): void {
+    const line = JSON.stringify({ ...record, previous: this.lastDigest() });
+    appendFileSync(this.file('log.ndjson'), `${line}\n`);
+    this.head = sha256(line);
+  }
+
+  private lastDigest(): string {
+    if (this.head !== null) return this.head;
+    const last = readFileSync(this.file('log.ndjson'), 'utf8').trimEnd().split('\n').at(-1);
+    return sha256(last ? last : readFileSync(this.file('config.json')));
   }
 
   readLog(): LogRecord[] {
@@ -108,6 +136,7 @@ export class RunFolder {
   /** Drops what was logged after the checkpoint: those steps are done again. */
   truncateLog(step: number): void {
     const kept = this.readLog().filter((record) => record.step <= step);
+    this.head = null;
     writeFileSync(this.file('log.ndjson'), kept.map((record) => `${JSON.stringify(record)}\n`).join(''));
   }
 
@@ -124,10 +153,28 @@ export class RunFolder {
     return unpackCheckpoint(state, metadata, path);
   }
 
-  /** The results; the run is complete then, and its checkpoint is removed. */
-  async finish(state: StateDict, metadata: Record<string, string>, distances: readonly LayerDistance[]): Promise<void> {
+  /** Writes the results; returns their digests by file name. */
+  async saveResults(
+    state: StateDict,
+    metadata: Record<string, string>,
+    distances: readonly LayerDistance[],
+    { logits, labels }: Predictions,
+  ): Promise<Readonly<Record<string, string>>> {
+    const classes = labels.length === 0 ? 0 : logits.length / labels.length;
+    const predictions: StateDict = new Map([
+      ['logits', { dtype: 'f32', shape: [labels.length, classes], data: logits }],
+      ['labels', { dtype: 'i32', shape: [labels.length], data: labels }],
+    ]);
     writeFileSync(this.file('distances.json'), `${JSON.stringify(distances, null, 2)}\n`);
+    await saveSafetensors(this.file('predictions.safetensors'), predictions, {});
     await saveSafetensors(this.file('weights.safetensors'), state, metadata);
+    const names = ['weights.safetensors', 'predictions.safetensors', 'distances.json'];
+    return Object.fromEntries(names.map((name) => [name, sha256(readFileSync(this.file(name)))]));
+  }
+
+  /** The last line of the log; the run is complete then, and its checkpoint is removed. */
+  complete<T extends LogRecord>(summary: T): void {
+    this.log(summary);
     rmSync(this.file('checkpoint.safetensors'), { force: true });
   }
 }

@@ -1,5 +1,5 @@
 /** A training run from settings to run folder: what `train`, `finetune` and `demo` share. */
-import { DataLoader, type ImageDataset } from '../data/index.ts';
+import { type Batch, DataLoader, type ImageDataset } from '../data/index.ts';
 import type { DeviceRequest } from '../devices/choose.ts';
 import type { Preprocessing } from '../nn/index.ts';
 import { crossEntropy } from '../ops/index.ts';
@@ -9,7 +9,7 @@ import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } fro
 import { InterruptedError, UsageError } from './errors.ts';
 import { formatPercent, type Output } from './output.ts';
 import { VERSION } from './package.ts';
-import { type RunConfig, RunFolder } from './runFolder.ts';
+import { type Predictions, type RunConfig, RunFolder } from './runFolder.ts';
 import { openSession, type Session } from './session.ts';
 import { type TrainingSettings, transformOf } from './settings.ts';
 import { Watch } from './watch.ts';
@@ -148,13 +148,14 @@ async function train(
     signal,
     ...(checkpoint && { resume: checkpoint }),
     onStep: (record) => watch.step(record),
-    onEpoch: async (record, state) => watch.epoch(record, await validationOf(session, settings, record), state),
+    onEpoch: async (record, state) =>
+      watch.epoch(record, await validationOf(session, settings, record), await ball.distances(), state),
   }).finally(() => watch.stop());
   if (status === 'interrupted') throw await interrupted(run, last, settings);
   if (session.regularization.radii) await learnRadii(session, session.regularization.radii, settings);
   // From here on the model holds what is tested and saved.
   average?.swap();
-  const test = await testOf(session, settings, output, signal).catch(async (error: unknown) => {
+  const { test, predictions } = await testOf(session, settings, output, signal).catch(async (error: unknown) => {
     if (signal.aborted) throw await interrupted(run, last, settings);
     throw error;
   });
@@ -162,9 +163,9 @@ async function train(
   const { network, seed, preset } = settings;
   const architecture = session.weights?.metadata.architecture ?? {};
   const metadata = storedMetadata({ network, seed, preset, classes: dataset.classes, preprocessing, architecture });
-  await run.finish(asFloat32(await model.stateDict()), metadata, distances);
+  const files = await run.saveResults(asFloat32(await model.stateDict()), metadata, distances, predictions);
   const summary = summaryOf(run, test, (performance.now() - startedAt) / 1000);
-  run.log({ ...summary, step: summary.steps });
+  run.complete({ ...summary, step: summary.steps, files });
   output.record(summary);
   return { summary, distances, config };
 }
@@ -220,13 +221,20 @@ async function testOf(
   settings: TrainingSettings,
   output: Output,
   signal: AbortSignal,
-): Promise<Evaluation> {
+): Promise<{ test: Evaluation; predictions: Predictions }> {
   const images = dataset[settings.evaluateOn];
   if (!images) throw new UsageError(`${settings.dataset} has no validation images: add --test, or --validation 0.2.`);
   const loader = evaluationLoader(images, preprocessing, settings);
   const progress = output.progress(settings.evaluateOn, loader.imageCount);
+  const logits: number[] = [];
+  const labels: number[] = [];
+  const onLogits = (values: ArrayLike<number>, batch: Batch) => {
+    for (let i = 0; i < values.length; i++) logits.push(values[i]!);
+    labels.push(...batch.labels);
+  };
   try {
-    return await evaluate(model, loader, { signal, onProgress: (done) => progress.update(done) });
+    const test = await evaluate(model, loader, { signal, onProgress: (done) => progress.update(done), onLogits });
+    return { test, predictions: { logits: Float32Array.from(logits), labels: Int32Array.from(labels) } };
   } finally {
     progress.stop();
   }

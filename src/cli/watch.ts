@@ -1,3 +1,4 @@
+import type { LayerDistance } from '../regularizers/index.ts';
 import type { Checkpoint, EpochRecord, Evaluation, StepRecord } from '../train/index.ts';
 import type { Output, Progress } from './output.ts';
 import type { LogRecord, RunFolder } from './runFolder.ts';
@@ -40,14 +41,23 @@ export class Watch {
     if (settings.logEvery > 0 && record.step % settings.logEvery === 0) this.write(record);
   }
 
-  async epoch(record: EpochRecord, validation: Evaluation | null, checkpoint: Checkpoint): Promise<void> {
+  async epoch(
+    record: EpochRecord,
+    validation: Evaluation | null,
+    distances: readonly LayerDistance[],
+    checkpoint: Checkpoint,
+  ): Promise<void> {
     const seconds = (performance.now() - this.epochStartedAt) / 1000;
     this.write({ ...record, validation, seconds, imagesPerSecond: this.imagesThisEpoch / seconds });
+    const { epoch, step } = record;
+    const layers = distances.map(({ layer, mars, frobenius }) => ({ layer, mars, frobenius }));
+    this.run.log({ type: 'distances', epoch, step, layers });
     this.epochStartedAt = performance.now();
     this.imagesThisEpoch = 0;
     await this.run.saveCheckpoint(checkpoint);
   }
 
+  /** To the log, and to whoever reads along. */
   private write<T extends LogRecord>(record: T): void {
     this.run.log(record);
     this.output.record(record);

@@ -20,6 +20,8 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
   /** Images done so far. */
   readonly onProgress?: (done: number) => void;
+  /** The logits (images, classes) of every batch, in the loader's order. */
+  readonly onLogits?: (logits: ArrayLike<number>, batch: Batch) => void;
 }
 
 /** How many batches the device may have in work while the host counts. */
@@ -33,6 +35,7 @@ export async function evaluate(model: Module, loader: BatchSource, options: Eval
   const settle = async () => {
     const { logits, batch } = await pending.shift()!;
     count(logits, batch, counts);
+    options.onLogits?.(logits, batch);
     options.onProgress?.(counts.images);
   };
   try {

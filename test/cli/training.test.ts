@@ -1,4 +1,5 @@
 /** Whole commands on tiny images: what they write, and that it is the same whatever interrupts them. */
+import { createHash } from 'node:crypto';
 import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,6 +75,7 @@ describe('finetune', () => {
       'config.json',
       'distances.json',
       'log.ndjson',
+      'predictions.safetensors',
       'weights.safetensors',
     ]);
     const config = jsonOf('whole', 'config.json');
@@ -101,6 +103,35 @@ describe('finetune', () => {
     const ratios = log.match(/"worstRatio":[\d.]+/g)!.map((text) => Number(text.split(':')[1]));
     expect(ratios.length).toBeGreaterThan(4);
     expect(Math.max(...ratios)).toBeLessThanOrEqual(1 + 1e-5);
+  });
+
+  it('chains the lines of its log from the config to the digests of the results', async () => {
+    const digest = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const file = (name: string) => readFileSync(workspace.path('whole', name));
+    const lines = file('log.ndjson').toString().trimEnd().split('\n');
+    const before = [digest(file('config.json')), ...lines.map(digest)];
+    expect(lines.map((line) => JSON.parse(line).previous)).toEqual(before.slice(0, -1));
+    const records = lines.map((line) => JSON.parse(line));
+    expect(records.map(({ type }) => type).filter((type) => type !== 'step')).toEqual([
+      ...['epoch', 'distances', 'epoch', 'distances', 'summary'],
+    ]);
+    for (const [name, sha256] of Object.entries(records.at(-1).files)) expect(digest(file(name))).toBe(sha256);
+    const last = jsonOf('whole', 'distances.json').map(({ layer, mars, frobenius }: never) => ({
+      layer,
+      mars,
+      frobenius,
+    }));
+    expect(records.at(-2).layers).toEqual(last);
+    const { state } = readSafetensors(file('predictions.safetensors'));
+    const [logits, labels] = [state.get('logits')!, state.get('labels')!];
+    expect([logits.shape, [...(labels.data as Int32Array)]]).toEqual([
+      [6, 2],
+      [0, 0, 0, 1, 1, 1],
+    ]);
+    const right = [...labels.data].filter(
+      (label, n) => Number(logits.data[2 * n + Number(label)]) >= Number(logits.data[2 * n + 1 - Number(label)]),
+    );
+    expect(right.length / 6).toBe(records.at(-1).test.top1);
   });
 
   it('stores network, classes and preprocessing with the weights', () => {

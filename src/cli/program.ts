@@ -10,6 +10,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
 import { VERSION } from './package.ts';
+import { recipeCommand } from './recipe.ts';
 import { summarizeCommand } from './summarize.ts';
 import { trainCommand } from './train.ts';
 
@@ -49,6 +50,7 @@ function programFor(context: Context): Command {
     trainCommand,
     exportCommand,
     summarizeCommand,
+    recipeCommand,
     boundsCommand,
     doctorCommand,
   ];

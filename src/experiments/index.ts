@@ -1,4 +1,16 @@
 /** Experiments: what runs many trainings. */
+export {
+  RECIPE_METHODS,
+  RECIPE_NETWORKS,
+  RECIPE_TITLES,
+  RECIPES,
+  type RecipeDataset,
+  type RecipeMethod,
+  type RecipeNetwork,
+  remarkOn,
+  STATED_ACCURACIES,
+  type Strengths,
+} from './authorsRecipes.ts';
 export { AUTHORS_SPACES, type Dimension, type Point, type SearchSpace } from './space.ts';
 export { type PairedTest, pairedTest, type Sample, summarizeSample } from './statistics.ts';
 export {

@@ -14,6 +14,22 @@ import { buildCpuModule } from './src/devices/cpu/build.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
 
+/** `import text from './file.ts?raw'`, as Vite has it: a file's text. */
+const rawText = {
+  name: 'raw-text',
+  setup(build) {
+    build.onResolve({ filter: /^\..*\?raw$/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path.slice(0, -'?raw'.length)),
+      namespace: 'raw-text',
+    }));
+    build.onLoad({ filter: /./, namespace: 'raw-text' }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8'),
+      loader: 'text',
+      watchFiles: [path],
+    }));
+  },
+};
+
 /** Shaders are embedded as text and WebAssembly as bytes, so that a bundle needs no files beside it. Packages stay imports. */
 export const bundleOptions = /** @type {const} */ ({
   absWorkingDir: root,
@@ -23,6 +39,7 @@ export const bundleOptions = /** @type {const} */ ({
   target: 'es2023',
   packages: 'external',
   loader: { '.wgsl': 'text', '.wasm': 'binary' },
+  plugins: [rawText],
   logLevel: 'warning',
 });
 

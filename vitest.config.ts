@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig, type Plugin } from 'vitest/config';
 
-/** Imports `*.wgsl` as text and `*.wasm` as bytes, as the loaders of build.mjs do in the bundle. */
+/** Imports `*.wgsl` as text and `*.wasm` as bytes, as the loaders of build.mjs do in the bundle; Vite itself knows `*?raw`. */
 const assets: Plugin = {
   name: 'marsgrad-assets',
   enforce: 'pre',

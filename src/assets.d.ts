@@ -7,3 +7,8 @@ declare module '*.wasm' {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }
+
+declare module '*?raw' {
+  const text: string;
+  export default text;
+}

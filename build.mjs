@@ -39,7 +39,7 @@ export const bundleOptions = /** @type {const} */ ({
   target: 'es2023',
   packages: 'external',
   loader: { '.wgsl': 'text', '.wasm': 'binary' },
-  plugins: [rawText],
+  plugins: /** @type {import('esbuild').Plugin[]} */ ([rawText]),
   logLevel: 'warning',
 });
 

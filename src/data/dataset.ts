@@ -37,7 +37,7 @@ export function checkIndex(dataset: ImageDataset, index: number): void {
   }
 }
 
-/** Images of one size in one block of memory: CIFAR, or a folder decoded and resized when it was opened. */
+/** Images of one size in one block of memory: CIFAR, MNIST, or a folder decoded and resized when it was opened. */
 export class InMemoryDataset implements ImageDataset {
   readonly name: string;
   readonly classes: readonly string[];
@@ -47,9 +47,13 @@ export class InMemoryDataset implements ImageDataset {
   readonly height: number;
   readonly width: number;
   readonly #pixels: Uint8Array;
+  readonly #storedChannels: 1 | 3;
   readonly #origins: readonly string[] | undefined;
 
-  /** `pixels`: (N, height, width, 3); `labels`: (N); `origins`: the N places the images come from, for error messages. */
+  /**
+   * `pixels`: (N, height, width, storedChannels), by default 3; grey images (1) are repeated in three channels when they are read, as Pillow's
+   * `convert('RGB')` does. `labels`: (N); `origins`: the N places the images come from, for error messages.
+   */
   constructor(source: {
     name: string;
     classes: readonly string[];
@@ -57,13 +61,14 @@ export class InMemoryDataset implements ImageDataset {
     labels: Int32Array;
     height: number;
     width: number;
+    storedChannels?: 1 | 3;
     origins?: readonly string[];
   }) {
-    const { name, classes, pixels, labels, height, width, origins } = source;
-    const needed = labels.length * height * width * 3;
+    const { name, classes, pixels, labels, height, width, storedChannels = 3, origins } = source;
+    const needed = labels.length * height * width * storedChannels;
     if (pixels.length !== needed) {
       throw new RangeError(
-        `${name}: ${labels.length} images of ${height}×${width}×3 need ${needed} bytes, but got ${pixels.length}.`,
+        `${name}: ${labels.length} images of ${height}×${width}×${storedChannels} need ${needed} bytes, but got ${pixels.length}.`,
       );
     }
     checkLabels(name, labels, classes);
@@ -74,19 +79,28 @@ export class InMemoryDataset implements ImageDataset {
     this.height = height;
     this.width = width;
     this.#pixels = pixels;
+    this.#storedChannels = storedChannels;
     this.#origins = origins;
   }
 
   image(index: number): RawImage {
     checkIndex(this, index);
-    const bytes = this.height * this.width * 3;
-    const data = this.#pixels.subarray(index * bytes, (index + 1) * bytes);
-    return { data, height: this.height, width: this.width };
+    const { height, width } = this;
+    const bytes = height * width * this.#storedChannels;
+    const stored = this.#pixels.subarray(index * bytes, (index + 1) * bytes);
+    return { data: this.#storedChannels === 3 ? stored : repeated(stored), height, width };
   }
 
   origin(index: number): string {
     return this.#origins?.[index] ?? `${this.name}, image ${index}`;
   }
+}
+
+/** (H, W) grey → (H, W, 3). */
+function repeated(grey: Uint8Array): Uint8Array {
+  const data = new Uint8Array(3 * grey.length);
+  for (let i = 0; i < grey.length; i++) data.fill(grey[i]!, 3 * i, 3 * i + 3);
+  return data;
 }
 
 /** What may differ from the parent in a subset that is also relabelled. */

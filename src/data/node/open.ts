@@ -4,8 +4,10 @@ import { didYouMean } from '../../tensor/suggest.ts';
 import { CATALOGUE, type CatalogueEntry } from '../catalogue.ts';
 import { concatenate, type ImageDataset, mapImages } from '../dataset.ts';
 import { perClass, randomFraction, selectClasses, stratifiedSplit, withLabelNoise } from '../selection.ts';
+import type { CataloguedDataset, CataloguedOptions } from './catalogued.ts';
 import { openCifar10 } from './cifar10.ts';
 import { fitSquare, type ImageFit, openImageFolder, type SplitFractions } from './imageFolder.ts';
+import { openMnist } from './mnist.ts';
 
 export interface OpenOptions {
   /** Only these classes, labelled in this order, in every split. */
@@ -55,10 +57,16 @@ export interface OpenedDataset {
 
 type Source = Omit<OpenedDataset, 'description'> & { readonly about: string };
 
+/** By the catalogue's names. */
+const OPENERS: Readonly<Record<string, (options: CataloguedOptions) => Promise<CataloguedDataset>>> = {
+  cifar10: openCifar10,
+  mnist: openMnist,
+};
+
 async function openNamed(entry: CatalogueEntry, options: OpenOptions): Promise<Source> {
   const { cache, onMessage, imageSize, fit } = options;
   if (options.split) throw new Error(`${entry.name} has its own split; hold out validation images instead.`);
-  const source = await openCifar10({ entry, ...(cache && { cache }), ...(onMessage && { onMessage }) });
+  const source = await OPENERS[entry.name]!({ entry, ...(cache && { cache }), ...(onMessage && { onMessage }) });
   const [height, width] = entry.imageSize;
   const isSize = imageSize === undefined || (imageSize === height && imageSize === width);
   const sized = (set: ImageDataset) => (isSize ? set : mapImages(set, (image) => fitSquare(image, imageSize, fit)));
@@ -114,7 +122,7 @@ function reduceTraining(train: ImageDataset, options: OpenOptions): ImageDataset
 }
 
 /**
- * Opens `cifar10` or a folder of images. Applied in this order: classes (all splits), validation images held out or
+ * Opens `cifar10`, `mnist` or a folder of images. Applied in this order: classes (all splits), validation images held out or
  * joined, share of the training images, images per class, label noise (training images only: validation and test stay clean).
  */
 export async function openDataset(nameOrPath: string, options: OpenOptions = {}): Promise<OpenedDataset> {

@@ -1,5 +1,9 @@
 /** The ways to fine-tune, as the command line names them: what each takes, and what a first try looks like. */
 
+import { METHODS, type Method, REG_NORMS, type RegNorm } from '../train/settings.ts';
+
+export { METHODS, type Method, REG_NORMS, type RegNorm };
+
 /** What a number given with a method means there; null: the method has none. */
 export type Strength = 'radius' | 'coefficient' | null;
 
@@ -64,17 +68,13 @@ export const METHOD_FACTS = {
     classifier: null,
     start: '1',
   },
-} as const satisfies Record<string, MethodFacts>;
+} as const satisfies Record<Method, MethodFacts>;
 
-export type Method = keyof typeof METHOD_FACTS;
-export const METHODS = Object.keys(METHOD_FACTS) as Method[];
 export const factsOf = (method: Method): MethodFacts => METHOD_FACTS[method];
 
 /** The authors' names (`--reg-method`, `--reg-norm`) for five of the methods. */
 export const REG_METHODS = ['constraint', 'penalty', 'delta'] as const;
 export type RegMethod = (typeof REG_METHODS)[number];
-export const REG_NORMS = ['inf-op', 'frob'] as const;
-export type RegNorm = (typeof REG_NORMS)[number];
 
 export function methodOf(method: RegMethod, norm: RegNorm): Method {
   if (method === 'delta') return 'delta';

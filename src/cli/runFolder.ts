@@ -16,49 +16,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSafetensors, type StateDict } from '../io/index.ts';
 import { saveSafetensors } from '../io/node/files.ts';
-import type { Preprocessing } from '../nn/index.ts';
 import type { LayerDistance } from '../regularizers/index.ts';
 import { type Checkpoint, packCheckpoint, unpackCheckpoint } from '../train/index.ts';
+import type { LogRecord, Predictions, RunConfig } from '../train/runFormat.ts';
 import { UsageError } from './errors.ts';
-import type { TrainingSettings } from './settings.ts';
 
-export interface RunConfig {
-  readonly marsgrad: string;
-  readonly node: string;
-  readonly startedAt: string;
-  readonly settings: TrainingSettings;
-  readonly preprocessing: Preprocessing;
-  readonly device: { readonly kind: string; readonly name: string; readonly reason: string };
-  readonly inputs: {
-    readonly weights: { readonly path: string; readonly sha256: string } | null;
-    readonly dataset: {
-      readonly name: string;
-      readonly description: string;
-      readonly contentDigest: string;
-      readonly digestCovers: string;
-      readonly classes: readonly string[];
-      readonly trainImages: number;
-      readonly validationImages: number;
-      readonly testImages: number;
-    };
-  };
-}
-
-/** A line of the log. */
-export interface LogRecord {
-  readonly type: string;
-  readonly step: number;
-}
+export type { LogRecord, Predictions, RunConfig };
 
 const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** The logits of an evaluation, in the data set's order. */
-export interface Predictions {
-  /** (N, classes) */
-  readonly logits: Float32Array;
-  /** (N) */
-  readonly labels: Int32Array;
-}
 
 export class RunFolder {
   readonly path: string;

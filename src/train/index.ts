@@ -18,5 +18,13 @@ export {
   NonFiniteLossError,
   type StepRecord,
 } from './fit.ts';
+export type { LogRecord, Predictions, RecordPlan, RunConfig } from './runFormat.ts';
+export type {
+  Method,
+  OptimizerSettings,
+  RegularizationSettings,
+  ScheduleSettings,
+  TrainingSettings,
+} from './settings.ts';
 export { type Constraint, type StepMetrics, type StepParts, trainStep } from './step.ts';
 export { describeOrigin, type NonFiniteOrigin, traceNonFinite } from './traceNonFinite.ts';

@@ -35,7 +35,7 @@ export interface CheckResult extends Outcome {
   readonly seconds: number;
 }
 
-export interface RunFacts {
+export interface AuditedRun {
   readonly network: string;
   readonly method: string;
   readonly dataset: string;
@@ -63,7 +63,7 @@ export interface AuditReport {
   /** `fail` where any check failed. */
   readonly verdict: 'pass' | 'fail';
   readonly checks: readonly CheckResult[];
-  readonly facts: RunFacts;
+  readonly facts: AuditedRun;
   readonly seconds: number;
 }
 

@@ -17,8 +17,15 @@ import type { GradientNode, Tensor } from '../tensor/tensor.ts';
 
 let isRecording = true;
 let nextId = 0;
+let inBackward: GradientNode | null = null;
 
 export const isGradEnabled = (): boolean => isRecording;
+
+/** The number that the next recorded node gets; they count up. */
+export const nextNodeId = (): number => nextId;
+
+/** The node whose gradients are being computed, for those who watch launches; null outside of a backward pass. */
+export const nodeInBackward = (): GradientNode | null => inBackward;
 
 function withRecording<T>(enabled: boolean, body: () => T): T {
   const before = isRecording;
@@ -127,9 +134,14 @@ function propagate(
       if (!gradient) continue;
       gradients.delete(node);
       checkUnchanged(node);
-      node.backward(gradient).forEach((inputGradient, i) => {
-        if (inputGradient) send(node.inputs[i]!, inputGradient);
-      });
+      inBackward = node;
+      try {
+        node.backward(gradient).forEach((inputGradient, i) => {
+          if (inputGradient) send(node.inputs[i]!, inputGradient);
+        });
+      } finally {
+        inBackward = null;
+      }
       if (!options.retainGraph && !options.createGraph) tensor.node = usedUp(node);
     }
   });

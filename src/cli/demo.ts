@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import type { RecordPlan } from '../train/index.ts';
 import { describeComparison } from './comparison.ts';
 import type { Context } from './context.ts';
 import { MAIN_JOB_EPOCHS, MAIN_JOB_METHODS, type MainJobMethod, mainJob } from './mainJob.ts';
-import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOptions } from './options.ts';
+import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOptions, recordOption } from './options.ts';
 import { Output } from './output.ts';
 import { wholeNumber } from './parse.ts';
 import { freePath } from './runFolder.ts';
@@ -16,6 +17,7 @@ import { startRun, type TrainingResult } from './trainingRun.ts';
 interface DemoOptions extends OutputOptions, DeviceOptions {
   readonly seed: number;
   readonly epochs: number;
+  readonly record: RecordPlan;
   readonly out?: string;
 }
 
@@ -32,6 +34,7 @@ export function demoCommand(context: Context): Command {
     .addHelpText('after', EXAMPLES)
     .addOption(new Option('--epochs <n>', 'of both runs').argParser(wholeNumber(1)).default(MAIN_JOB_EPOCHS))
     .addOption(new Option('--seed <n>', 'of both runs').argParser(wholeNumber(0)).default(0))
+    .addOption(recordOption())
     .option('--out <folder>', 'where the two run folders go (default: a new one, runs/demo)');
   addDeviceOptions(command);
   addOutputOptions(command);
@@ -50,13 +53,13 @@ export function demoCommand(context: Context): Command {
 
 async function runBoth(options: DemoOptions, output: Output, signal: AbortSignal): Promise<TrainingResult[]> {
   const out = options.out ?? freePath('runs/demo');
-  const { seed, epochs, threads } = options;
+  const { seed, epochs, threads, record } = options;
   const device = { device: options.device, ...(threads !== undefined && { threads }) };
   const results: TrainingResult[] = [];
   for (const method of MAIN_JOB_METHODS) {
     output.message(`\n${titleOf(method)}`);
     const settings = { ...mainJob(method, seed), epochs };
-    results.push(await startRun({ settings, device, out: join(out, method), output, signal }));
+    results.push(await startRun({ settings, device, out: join(out, method), output, signal, record }));
   }
   return results;
 }

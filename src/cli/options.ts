@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander';
 import { DEVICE_CHOICES, type DeviceChoice } from '../devices/choose.ts';
 import { modelNames } from '../nn/index.ts';
-import { choice, list, number, pair, rgb, wholeNumber } from './parse.ts';
+import type { RecordPlan } from '../train/index.ts';
+import { choice, list, number, pair, recordPlan, rgb, wholeNumber } from './parse.ts';
 import {
   AUGMENTATIONS,
   type Augmentation,
@@ -60,6 +61,7 @@ export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptio
   readonly evaluateEvery: number;
   readonly logEvery: number;
   readonly dropLast: boolean;
+  readonly record: RecordPlan;
   readonly out?: string;
   readonly resume?: string;
 }
@@ -132,9 +134,20 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
     .addOption(
       option('--log-every <n>', 'steps between two lines of the log; 0: epochs only', wholeNumber(0)).default(50),
     )
+    .addOption(recordOption())
     .option('--out <run>', 'the run folder to make (default: a new one under runs/)')
     .option('--resume <run>', 'go on with a stopped run, with its own settings');
 }
+
+/** Which steps are recorded where nothing is said. */
+const DEFAULT_RECORD = 'first,last';
+
+export const recordOption = (): Option =>
+  option(
+    '--record <steps>',
+    'steps kept for `marsgrad audit`: a list such as first,last,every:50,17, or none',
+    recordPlan,
+  ).default(recordPlan(DEFAULT_RECORD), DEFAULT_RECORD);
 
 const share = number(0, 1);
 

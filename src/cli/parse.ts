@@ -1,6 +1,8 @@
 /** Values on the command line: each parser takes the text after an option and says what is wrong with it. */
 import { InvalidArgumentError } from 'commander';
+import { parseRecordPlan } from '../audit/format.ts';
 import { didYouMean } from '../tensor/suggest.ts';
+import type { RecordPlan } from '../train/index.ts';
 
 type Parser<T> = (text: string) => T;
 
@@ -68,4 +70,13 @@ export function rgb(text: string): [number, number, number] {
   if (values.length !== 3 || !values.every(Number.isFinite))
     throw new InvalidArgumentError('It must be three numbers separated by commas (red, green, blue).');
   return values as [number, number, number];
+}
+
+/** Steps to record for an audit: `first,last,every:50`. */
+export function recordPlan(text: string): RecordPlan {
+  try {
+    return parseRecordPlan(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
 }

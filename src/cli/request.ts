@@ -106,7 +106,7 @@ export async function runOrResume(
     }
     const chosen = await settings();
     const out = options.out ?? freePath(`runs/${nameOf(chosen)}`);
-    output.result(describe(await startRun({ settings: chosen, device, out, output, signal })));
+    output.result(describe(await startRun({ settings: chosen, device, out, output, signal, record: options.record })));
   } finally {
     output.close();
   }

@@ -7,6 +7,7 @@
  *                         holds the sha256 of the files below
  *   weights.safetensors   the result, with PyTorch's names; network, classes and preprocessing in its metadata
  *   predictions.safetensors  logits (N, classes) and labels (N) of the images that decide, in the data set's order
+ *   record/               the steps that were recorded for an audit: `src/audit/format.ts`
  *   distances.json        how far each layer moved from where it began
  *   checkpoint.safetensors   while the run is not complete: all that `--resume` needs
  */
@@ -14,6 +15,8 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type RecordLine, stepFolder } from '../audit/format.ts';
+import type { StepFiles } from '../audit/record.ts';
 import { readSafetensors, type StateDict } from '../io/index.ts';
 import { saveSafetensors } from '../io/node/files.ts';
 import type { LayerDistance } from '../regularizers/index.ts';
@@ -98,8 +101,21 @@ export class RunFolder {
     });
   }
 
-  /** Drops what was logged after the checkpoint: those steps are done again. */
+  /** Keeps a recorded step, and ties its files into the log. */
+  record(step: number, epoch: number, contents: StepFiles): void {
+    const folder = stepFolder(step);
+    mkdirSync(this.file(folder), { recursive: true });
+    for (const [name, bytes] of contents) writeFileSync(join(this.file(folder), name), bytes);
+    const files = Object.fromEntries([...contents].map(([name, bytes]) => [name, sha256(bytes)]));
+    this.log<RecordLine>({ type: 'record', step, epoch, folder, files });
+  }
+
+  /** Drops what was logged and recorded after the checkpoint: those steps are done again. */
   truncateLog(step: number): void {
+    for (const name of existsSync(this.file('record')) ? readdirSync(this.file('record')) : []) {
+      const number = Number(name.match(/^step-(\d+)$/)?.[1]);
+      if (number > step) rmSync(this.file(join('record', name)), { recursive: true });
+    }
     const kept = this.readLog().filter((record) => record.step <= step);
     this.head = null;
     writeFileSync(this.file('log.ndjson'), kept.map((record) => `${JSON.stringify(record)}\n`).join(''));

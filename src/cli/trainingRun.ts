@@ -1,11 +1,13 @@
 /** A training run from settings to run folder: what `train`, `finetune` and `demo` share. */
+import { plannedSteps } from '../audit/format.ts';
+import { Recorder } from '../audit/record.ts';
 import { type Batch, DataLoader, type ImageDataset } from '../data/index.ts';
 import type { DeviceRequest } from '../devices/choose.ts';
 import type { Preprocessing } from '../nn/index.ts';
 import { crossEntropy } from '../ops/index.ts';
 import type { LayerDistance, TPGM } from '../regularizers/index.ts';
 import { tensor } from '../tensor/create.ts';
-import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit } from '../train/index.ts';
+import { type Checkpoint, type EpochRecord, type Evaluation, evaluate, fit, type RecordPlan } from '../train/index.ts';
 import { InterruptedError, UsageError } from './errors.ts';
 import { formatPercent, type Output } from './output.ts';
 import { VERSION } from './package.ts';
@@ -20,6 +22,8 @@ export interface RunRequest {
   readonly device: DeviceRequest;
   /** The run folder to make. */
   readonly out: string;
+  /** Steps to keep for an audit. Default: none. */
+  readonly record?: RecordPlan;
   readonly output: Output;
   readonly signal: AbortSignal;
 }
@@ -50,7 +54,7 @@ export async function startRun(request: RunRequest): Promise<TrainingResult> {
   RunFolder.checkFree(request.out);
   const session = await openSession(request.settings, request.device, request.output);
   try {
-    const config = configOf(request.settings, session);
+    const config = configOf(request.settings, session, request.record);
     return await train(session, config, RunFolder.create(request.out, config), request, undefined);
   } finally {
     session.chosen.device.close();
@@ -63,7 +67,7 @@ export async function resumeRun(path: string, request: Omit<RunRequest, 'setting
   const device = { ...request.device, device: config.device.kind } as DeviceRequest;
   const session = await openSession(config.settings, device, request.output);
   try {
-    const now = configOf(config.settings, session);
+    const now = configOf(config.settings, session, config.record);
     checkSameInputs(config, now, path);
     request.output.message(differenceOf(config, now));
     const checkpoint = await run.readCheckpoint();
@@ -76,13 +80,14 @@ export async function resumeRun(path: string, request: Omit<RunRequest, 'setting
   }
 }
 
-function configOf(settings: TrainingSettings, session: Session): RunConfig {
+function configOf(settings: TrainingSettings, session: Session, record: RecordPlan | undefined): RunConfig {
   const { chosen, weights, dataset, preprocessing } = session;
   return {
     marsgrad: VERSION,
     node: process.version,
     startedAt: new Date().toISOString(),
     settings,
+    ...(record && { record }),
     preprocessing,
     device: { kind: chosen.device.kind, name: chosen.device.name, reason: chosen.reason },
     inputs: {
@@ -130,7 +135,7 @@ async function train(
   const { model, dataset, preprocessing, loader, schedule } = session;
   const { ball, constraint, optimizer, penalties, average, onEpochStart } = session.regularization;
   const { accumulate, clipGradNorm, gradNorm } = settings.optimizer;
-  const watch = new Watch(run, settings, output, loader.imageCount, checkpoint);
+  const watch = new Watch(run, config, output, loader.imageCount, checkpoint);
   // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
   const { status, checkpoint: last } = await fit({
     model,
@@ -145,12 +150,14 @@ async function train(
     clipGradNorm,
     gradNorm,
     onEpochStart,
+    watcher: recorderOf(session, config, run),
     signal,
     ...(checkpoint && { resume: checkpoint }),
     onStep: (record) => watch.step(record),
     onEpoch: async (record, state) =>
       watch.epoch(record, await validationOf(session, settings, record), await ball.distances(), state),
   }).finally(() => watch.stop());
+  watch.keepSteps(last.position.epoch + 1);
   if (status === 'interrupted') throw await interrupted(run, last, settings);
   if (session.regularization.radii) await learnRadii(session, session.regularization.radii, settings);
   // From here on the model holds what is tested and saved.
@@ -168,6 +175,15 @@ async function train(
   run.complete({ ...summary, step: summary.steps, files });
   output.record(summary);
   return { summary, distances, config };
+}
+
+function recorderOf({ loader, dataset }: Session, config: RunConfig, run: RunFolder): Recorder | null {
+  const { record, settings, marsgrad: version } = config;
+  if (!record) return null;
+  const total = settings.epochs * Math.ceil(loader.length / settings.optimizer.accumulate);
+  const steps = new Set(plannedSteps(record, total));
+  const write = async (...step: Parameters<RunFolder['record']>) => run.record(...step);
+  return new Recorder({ steps, dataset: dataset.train, seed: settings.seed, version, write });
 }
 
 async function interrupted(run: RunFolder, checkpoint: Checkpoint, settings: TrainingSettings): Promise<Error> {

@@ -1,7 +1,8 @@
+import type { StepsLine } from '../audit/format.ts';
 import type { LayerDistance } from '../regularizers/index.ts';
 import type { Checkpoint, EpochRecord, Evaluation, StepRecord } from '../train/index.ts';
 import type { Output, Progress } from './output.ts';
-import type { LogRecord, RunFolder } from './runFolder.ts';
+import type { LogRecord, RunConfig, RunFolder } from './runFolder.ts';
 import type { TrainingSettings } from './settings.ts';
 
 /** Writes the log, the checkpoints and the progress of a run. */
@@ -13,16 +14,20 @@ export class Watch {
   private done: number;
   private epochStartedAt = performance.now();
   private imagesThisEpoch = 0;
+  /** All steps' numbers are logged. */
+  private readonly keepsSteps: boolean;
+  private readonly steps: StepRecord[] = [];
 
   constructor(
     run: RunFolder,
-    settings: TrainingSettings,
+    { settings, record }: RunConfig,
     output: Output,
     imagesPerEpoch: number,
     checkpoint: Checkpoint | undefined,
   ) {
     this.run = run;
     this.settings = settings;
+    this.keepsSteps = record !== undefined;
     this.output = output;
     this.done = checkpoint ? checkpoint.position.epoch * imagesPerEpoch + checkpoint.totals.images : 0;
     this.progress = output.progress(settings.command, settings.epochs * imagesPerEpoch, this.done);
@@ -32,6 +37,7 @@ export class Watch {
     const { settings } = this;
     this.done += record.images;
     this.imagesThisEpoch += record.images;
+    if (this.keepsSteps) this.steps.push(record);
     const ratio = record.worstRatio === null ? [] : [`distance/radius ${record.worstRatio.toFixed(3)}`];
     this.progress.update(this.done, [
       `epoch ${record.epoch}/${settings.epochs}`,
@@ -48,6 +54,7 @@ export class Watch {
     checkpoint: Checkpoint,
   ): Promise<void> {
     const seconds = (performance.now() - this.epochStartedAt) / 1000;
+    this.keepSteps(record.epoch);
     this.write({ ...record, validation, seconds, imagesPerSecond: this.imagesThisEpoch / seconds });
     const { epoch, step } = record;
     const layers = distances.map(({ layer, mars, frobenius }) => ({ layer, mars, frobenius }));
@@ -55,6 +62,26 @@ export class Watch {
     this.epochStartedAt = performance.now();
     this.imagesThisEpoch = 0;
     await this.run.saveCheckpoint(checkpoint);
+  }
+
+  /** Logs the numbers of the steps since the last call, where a run is recorded. */
+  keepSteps(epoch: number): void {
+    const steps = this.steps.splice(0);
+    if (steps.length === 0) return;
+    const all = <K extends keyof StepRecord>(key: K) => steps.map((record) => record[key]);
+    this.run.log<StepsLine>({
+      type: 'steps',
+      epoch,
+      step: steps.at(-1)!.step,
+      first: steps[0]!.step,
+      images: all('images'),
+      learningRate: all('learningRate'),
+      loss: all('loss'),
+      correct: all('correct'),
+      worstRatio: all('worstRatio'),
+      penalty: all('penalty'),
+      gradNorm: all('gradNorm'),
+    });
   }
 
   /** To the log, and to whoever reads along. */

@@ -45,36 +45,92 @@ function conv2dFlops(p: Conv2dParams): number {
   return 2 * conv2dSizes(p).y * (p.inChannels / p.groups) * p.kernelHeight * p.kernelWidth;
 }
 
-/** Calls `visit` with the flat indices of every product x·w that contributes to y (padding contributes nothing). */
-function forEachProduct(
-  p: Conv2dParams,
-  visit: (xAt: number, wAt: number, yAt: number, image: number, row: number) => void,
-): void {
+/** The outputs first ≤ o < end whose input o·stride + offset lies within 0 … inSize − 1: padding contributes nothing. */
+function insideOf(offset: number, stride: number, inSize: number, outSize: number): { first: number; end: number } {
+  const first = Math.max(0, Math.ceil(-offset / stride));
+  return { first, end: Math.max(first, Math.min(outSize, Math.floor((inSize - 1 - offset) / stride) + 1)) };
+}
+
+/** Elements at + i·perRow + j·perColumn of an array, for the rows i and columns j of a grid. */
+interface Grid {
+  readonly at: number;
+  readonly perRow: number;
+  readonly perColumn: number;
+}
+
+/** The products of weight w[at] within one image: element (i, j) of grid x goes with element (i, j) of grid y. */
+interface Products {
+  readonly w: number;
+  readonly x: Grid;
+  readonly y: Grid;
+  readonly rows: number;
+  readonly columns: number;
+  /** n·outHeight + i of the first row. */
+  readonly firstRow: number;
+}
+
+/**
+ * Calls `visit` for every weight and image. An element of y gets its products in the order of (c, p, q), one of w in that of (n, i, j), and
+ * with `falling`, where p and q count down, one of x in that of (o, i, j): a sum of floats depends on its order.
+ */
+function forEachWeight(p: Conv2dParams, falling: boolean, visit: (products: Products) => void): void {
   const groupIn = p.inChannels / p.groups;
   const groupOut = p.outChannels / p.groups;
+  const kernel = p.kernelHeight * p.kernelWidth;
   for (let n = 0; n < p.batch; n++) {
     for (let o = 0; o < p.outChannels; o++) {
-      const firstIn = Math.floor(o / groupOut) * groupIn;
-      for (let i = 0; i < p.outHeight; i++) {
-        for (let j = 0; j < p.outWidth; j++) {
-          const yAt = ((n * p.outChannels + o) * p.outHeight + i) * p.outWidth + j;
-          for (let c = 0; c < groupIn; c++) {
-            for (let kh = 0; kh < p.kernelHeight; kh++) {
-              const h = i * p.strideHeight + kh * p.dilationHeight - p.paddingHeight;
-              if (h < 0 || h >= p.inHeight) continue;
-              for (let kw = 0; kw < p.kernelWidth; kw++) {
-                const w = j * p.strideWidth + kw * p.dilationWidth - p.paddingWidth;
-                if (w < 0 || w >= p.inWidth) continue;
-                const xAt = ((n * p.inChannels + firstIn + c) * p.inHeight + h) * p.inWidth + w;
-                const wAt = ((o * groupIn + c) * p.kernelHeight + kh) * p.kernelWidth + kw;
-                visit(xAt, wAt, yAt, n, i);
-              }
-            }
-          }
+      const yPlane = (n * p.outChannels + o) * p.outHeight * p.outWidth;
+      for (let c = 0; c < groupIn; c++) {
+        const xPlane = (n * p.inChannels + Math.floor(o / groupOut) * groupIn + c) * p.inHeight * p.inWidth;
+        for (let k = 0; k < kernel; k++) {
+          const at = falling ? kernel - 1 - k : k;
+          const top = Math.floor(at / p.kernelWidth) * p.dilationHeight - p.paddingHeight;
+          const left = (at % p.kernelWidth) * p.dilationWidth - p.paddingWidth;
+          const { first: i, end: lastRow } = insideOf(top, p.strideHeight, p.inHeight, p.outHeight);
+          const { first: j, end: lastColumn } = insideOf(left, p.strideWidth, p.inWidth, p.outWidth);
+          visit({
+            w: (o * groupIn + c) * kernel + at,
+            x: {
+              at: xPlane + (i * p.strideHeight + top) * p.inWidth + j * p.strideWidth + left,
+              perRow: p.strideHeight * p.inWidth,
+              perColumn: p.strideWidth,
+            },
+            y: { at: yPlane + i * p.outWidth + j, perRow: p.outWidth, perColumn: 1 },
+            rows: lastRow - i,
+            columns: lastColumn - j,
+            firstRow: n * p.outHeight + i,
+          });
         }
       }
     }
   }
+}
+
+/** to ← to + factor·from, on two grids. */
+function addMultiple(
+  to: Float64Array,
+  t: Grid,
+  factor: number,
+  from: Float64Array,
+  f: Grid,
+  rows: number,
+  columns: number,
+) {
+  const [toStep, fromStep] = [t.perColumn, f.perColumn];
+  for (let i = 0; i < rows; i++) {
+    const toAt = t.at + i * t.perRow;
+    const fromAt = f.at + i * f.perRow;
+    for (let j = 0; j < columns; j++) to[toAt + j * toStep]! += factor * from[fromAt + j * fromStep]!;
+  }
+}
+
+/** start + Σ_j a·b along row i of two grids, in this order. */
+function addRow(start: number, a: Float64Array, aGrid: Grid, b: Float64Array, bGrid: Grid, i: number, columns: number) {
+  const [aStep, bStep] = [aGrid.perColumn, bGrid.perColumn];
+  const [aAt, bAt] = [aGrid.at + i * aGrid.perRow, bGrid.at + i * bGrid.perRow];
+  let sum = start;
+  for (let j = 0; j < columns; j++) sum += a[aAt + j * aStep]! * b[bAt + j * bStep]!;
+  return sum;
 }
 
 export const conv2d = defineKernel({
@@ -92,9 +148,7 @@ export const conv2d = defineKernel({
   flops: (params) => conv2dFlops(params),
   reference({ x, w, y }, params) {
     y.fill(0, 0, conv2dSizes(params).y);
-    forEachProduct(params, (xAt, wAt, yAt) => {
-      y[yAt]! += x[xAt]! * w[wAt]!;
-    });
+    forEachWeight(params, false, (at) => addMultiple(y, at.y, w[at.w]!, x, at.x, at.rows, at.columns));
   },
 });
 
@@ -116,9 +170,7 @@ export const conv2dInputGrad = defineKernel({
   flops: (params) => conv2dFlops(params),
   reference({ dy, w, dx }, params) {
     dx.fill(0, 0, conv2dSizes(params).x);
-    forEachProduct(params, (xAt, wAt, yAt) => {
-      dx[xAt]! += dy[yAt]! * w[wAt]!;
-    });
+    forEachWeight(params, true, (at) => addMultiple(dx, at.x, w[at.w]!, dy, at.y, at.rows, at.columns));
   },
 });
 
@@ -147,9 +199,11 @@ export const conv2dWeightGrad = defineKernel({
     const weights = conv2dSizes(params).w;
     const rowsPerSplit = Math.ceil((params.batch * params.outHeight) / params.splits);
     dw.fill(0, 0, params.splits * weights);
-    forEachProduct(params, (xAt, wAt, yAt, image, row) => {
-      const split = Math.floor((image * params.outHeight + row) / rowsPerSplit);
-      dw[split * weights + wAt]! += x[xAt]! * dy[yAt]!;
+    forEachWeight(params, false, (at) => {
+      for (let i = 0; i < at.rows; i++) {
+        const target = Math.floor((at.firstRow + i) / rowsPerSplit) * weights + at.w;
+        dw[target] = addRow(dw[target]!, x, at.x, dy, at.y, i, at.columns);
+      }
     });
   },
 });

@@ -8,6 +8,7 @@ import type { NumericArray } from '../devices/device.ts';
 import type { Module } from '../nn/index.ts';
 import type { Optimizer, Schedule } from '../optim/index.ts';
 import type { Penalty } from '../regularizers/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import {
   type Checkpoint,
   captureCheckpoint,
@@ -56,6 +57,23 @@ export interface EpochRecord {
   readonly worstRatio: number | null;
 }
 
+/** A step that is about to be enqueued. */
+export interface StepInWork {
+  readonly position: Position;
+  readonly learningRate: number;
+  /** More than one where gradients are accumulated. */
+  readonly batches: readonly Batch[];
+  readonly parts: StepParts;
+}
+
+/** Looks at single steps from close by: an audit's recorder is one. */
+export interface StepWatcher {
+  /** The first step is 1. */
+  wants(step: number): boolean;
+  /** Calls `run` once, which enqueues the step, and returns what it returned. */
+  watch(work: StepInWork, run: () => Tensor): Promise<Tensor>;
+}
+
 export interface FitOptions {
   readonly model: Module;
   readonly loader: BatchSource;
@@ -83,6 +101,7 @@ export interface FitOptions {
    * What it does must depend on the epoch alone.
    */
   readonly onEpochStart?: (epoch: number) => void;
+  readonly watcher?: StepWatcher | null;
   /** Called for every step, one or two steps late. */
   readonly onStep?: (record: StepRecord) => void;
   /** Called after every epoch, and awaited: the place to evaluate, to log, to save. */
@@ -202,7 +221,7 @@ class Run {
     model.train();
     const { epoch, batch: first } = this.position;
     for await (const batches of inGroups(loader.epoch(epoch, first), this.accumulate)) {
-      this.enqueue(batches);
+      await this.enqueue(batches);
       if (this.pending.length > STEPS_AHEAD) await this.settle();
       if (signal?.aborted && this.position.batch < loader.length) return false;
     }
@@ -210,10 +229,15 @@ class Run {
     return true;
   }
 
-  private enqueue(batches: readonly Batch[]): void {
-    const { position } = this;
-    const learningRate = this.options.schedule(position.step);
-    const metrics = readMetrics(trainStep(this.parts, batches, learningRate));
+  private async enqueue(batches: readonly Batch[]): Promise<void> {
+    const { position, parts } = this;
+    const { schedule, watcher } = this.options;
+    const learningRate = schedule(position.step);
+    const run = () => trainStep(parts, batches, learningRate);
+    const isWatched = watcher?.wants(position.step + 1) ?? false;
+    const metrics = readMetrics(
+      isWatched ? await watcher!.watch({ position, learningRate, batches, parts }, run) : run(),
+    );
     // Whoever settles the step sees its error; until then it must not crash the process.
     metrics.catch(() => {});
     this.pending.push({ position, images: imagesOf(batches), learningRate, metrics });

@@ -16,7 +16,9 @@ export {
   type FitResult,
   fit,
   NonFiniteLossError,
+  type StepInWork,
   type StepRecord,
+  type StepWatcher,
 } from './fit.ts';
 export type { LogRecord, Predictions, RecordPlan, RunConfig } from './runFormat.ts';
 export type {
@@ -26,5 +28,5 @@ export type {
   ScheduleSettings,
   TrainingSettings,
 } from './settings.ts';
-export { type Constraint, type StepMetrics, type StepParts, trainStep } from './step.ts';
+export { type Constraint, metricsOf, readMetrics, type StepMetrics, type StepParts, trainStep } from './step.ts';
 export { describeOrigin, type NonFiniteOrigin, traceNonFinite } from './traceNonFinite.ts';

@@ -122,8 +122,13 @@ function boundGradients({ model, clipGradNorm: largest, gradNorm }: StepParts): 
 
 /** Reads what `trainStep` returned and frees it. */
 export async function readMetrics(values: Tensor): Promise<StepMetrics> {
-  const [loss, correct, worstRatio, penalty, gradNorm] = await values.data();
+  const numbers = await values.data();
   values.dispose();
+  return metricsOf(numbers);
+}
+
+/** By name, what `trainStep` returned. */
+export function metricsOf([loss, correct, worstRatio, penalty, gradNorm]: Iterable<number>): StepMetrics {
   const orNull = (value: number | undefined) => (value === NOTHING ? null : value!);
   return {
     loss: loss!,

@@ -76,6 +76,7 @@ describe('finetune', () => {
       'distances.json',
       'log.ndjson',
       'predictions.safetensors',
+      'record',
       'weights.safetensors',
     ]);
     const config = jsonOf('whole', 'config.json');
@@ -112,8 +113,8 @@ describe('finetune', () => {
     const before = [digest(file('config.json')), ...lines.map(digest)];
     expect(lines.map((line) => JSON.parse(line).previous)).toEqual(before.slice(0, -1));
     const records = lines.map((line) => JSON.parse(line));
-    expect(records.map(({ type }) => type).filter((type) => type !== 'step')).toEqual([
-      ...['epoch', 'distances', 'epoch', 'distances', 'summary'],
+    expect(records.map(({ type }) => type).filter((type) => !/^steps?$/.test(type))).toEqual([
+      ...['record', 'epoch', 'distances', 'record', 'epoch', 'distances', 'summary'],
     ]);
     for (const [name, sha256] of Object.entries(records.at(-1).files)) expect(digest(file(name))).toBe(sha256);
     const last = jsonOf('whole', 'distances.json').map(({ layer, mars, frobenius }: never) => ({

@@ -17,8 +17,10 @@ export {
   formatSummary,
   type RunFacts,
   type RunsRow,
+  SUMMARY_HEADER,
   type SummaryTable,
   summarizeRuns,
+  summaryCells,
   TABLE_FORMATS,
   type TableFormat,
 } from './summary.ts';

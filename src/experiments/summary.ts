@@ -84,11 +84,13 @@ function rowOf(group: readonly RunFacts[], first: readonly RunFacts[] | null): R
 export const TABLE_FORMATS = ['text', 'markdown', 'csv', 'latex'] as const;
 export type TableFormat = (typeof TABLE_FORMATS)[number];
 
-const HEADER = ['method', 'settings', 'runs', 'accuracy %', '95 % interval', 'gain', 'p'];
+/** Titles of `summaryCells`. */
+export const SUMMARY_HEADER = ['method', 'settings', 'runs', 'accuracy %', '95 % interval', 'gain', 'p'];
 const percent = (share: number): string => (100 * share).toFixed(2);
 const known = (value: number, text: string): string => (Number.isFinite(value) ? text : '');
 
-function cellsOf({ method, settings, count, mean, deviation, halfWidth95, gain }: RunsRow): string[] {
+/** A row for readers: texts, in per cent; '' for what cannot be said. */
+export function summaryCells({ method, settings, count, mean, deviation, halfWidth95, gain }: RunsRow): string[] {
   const low = percent(mean - halfWidth95);
   const sign = gain && gain.mean >= 0 ? '+' : '';
   return [
@@ -109,12 +111,14 @@ export function formatSummary(tables: readonly SummaryTable[], format: TableForm
 }
 
 function text({ task, rows }: SummaryTable, format: 'text' | 'markdown'): string {
-  const cells = [HEADER, ...rows.map(cellsOf)];
+  const cells = [SUMMARY_HEADER, ...rows.map(summaryCells)];
   if (format === 'markdown') {
     const line = (row: readonly string[]) => `| ${row.join(' | ')} |`;
-    return [`${task}\n`, line(HEADER), line(HEADER.map(() => '---')), ...cells.slice(1).map(line)].join('\n');
+    return [`${task}\n`, line(SUMMARY_HEADER), line(SUMMARY_HEADER.map(() => '---')), ...cells.slice(1).map(line)].join(
+      '\n',
+    );
   }
-  const widths = HEADER.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  const widths = SUMMARY_HEADER.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
   const line = (row: readonly string[]) =>
     row.map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ');
   return [task, ...cells.map((row) => line(row).trimEnd())].join('\n');

@@ -1,12 +1,14 @@
 /** Observable Plot into inline SVG, without a browser. */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import type { Look } from '../looks.ts';
 import { escapeHtml, type Html, trusted } from '../page/index.ts';
 
 /** Plot's own styles would be repeated in every picture. */
 export const PLOT_STYLE = `
 figure svg.plot { font: 12px system-ui, sans-serif; --plot-background: var(--page); }
 figure svg.plot text, figure svg.plot tspan { white-space: pre; }
+.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1rem; }
 figure svg.plot [aria-label$=grid] { stroke: var(--rule); stroke-opacity: 1; }
 `;
 
@@ -65,15 +67,6 @@ export function lookSample({ color, dash, symbol }: Look): Html {
   for (const style of mark.querySelectorAll('style')) style.remove();
   mark.setAttribute('aria-hidden', 'true');
   return trusted(mark.outerHTML);
-}
-
-/** How a series is drawn. */
-export interface Look {
-  /** A CSS colour, such as `var(--series-1)`. */
-  readonly color: string;
-  /** SVG's stroke-dasharray; 'none': a line. */
-  readonly dash: string;
-  readonly symbol: Plot.SymbolType;
 }
 
 /** Buttons that bring the marks of class `name` forward: see `SCRIPT` in page/script.ts. */

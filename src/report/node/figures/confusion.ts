@@ -1,0 +1,100 @@
+/** Which class is taken for which. */
+import * as Plot from '@observablehq/plot';
+import type { Task } from '../../aggregate.ts';
+import { percent } from '../../format.ts';
+import { figure, type Html } from '../../page/index.ts';
+import type { Confusion } from '../../predictions.ts';
+import { drawPlot } from '../plot.ts';
+import { inTask } from './titles.ts';
+
+/** Cells with their numbers written in. */
+const MAX_WRITTEN = 20;
+/** More classes are told by their commonest confusions alone. */
+const MAX_DRAWN = 60;
+/** Rows of the table of confusions. */
+const MAX_LISTED = 20;
+
+interface Cell {
+  readonly label: string;
+  readonly answer: string;
+  readonly count: number;
+  /** Of the label's images. */
+  readonly share: number;
+}
+
+export function confusionFigure(task: Task, title: string, confusion: Confusion): Html {
+  const { classes, counts, runs } = confusion;
+  const cells = classes.flatMap((label, i): Cell[] => {
+    const row = counts.slice(i * classes.length, (i + 1) * classes.length);
+    const total = row.reduce((sum, count) => sum + count, 0);
+    return classes.map((answer, j) => ({ label, answer, count: row[j]!, share: total === 0 ? 0 : row[j]! / total }));
+  });
+  const wrong = cells
+    .filter(({ label, answer, count }) => label !== answer && count > 0)
+    .sort((a, b) => b.share - a.share)
+    .slice(0, MAX_LISTED);
+  const id = `confusion-${task.key}`;
+  const name = inTask(`Confusion matrix of ${title}`, task);
+  return figure({
+    id,
+    title: name,
+    caption: `Rows: what an image shows; columns: what the network says; numbers: per cent of the row${runs > 1 ? `, over ${runs} seeds` : ''}.`,
+    picture: drawCells(id, name, classes, cells, wrong),
+    data: {
+      columns: ['image shows', 'taken for', 'images', 'of its class'].map((text, i) => ({
+        title: text,
+        isNumber: i > 1,
+      })),
+      rows: wrong.map(({ label, answer, count, share }) => [label, answer, count, percent(share)]),
+    },
+  });
+}
+
+function drawCells(
+  id: string,
+  name: string,
+  classes: readonly string[],
+  cells: readonly Cell[],
+  wrong: readonly Cell[],
+): Html {
+  const isDrawn = classes.length <= MAX_DRAWN;
+  const shown = isDrawn ? cells.filter(({ count }) => count > 0) : [];
+  const size = Math.max(14, Math.min(64, 640 / classes.length));
+  const widest = Math.min(160, 12 + Math.max(...classes.map((text) => 7 * text.length)));
+  const [first] = wrong;
+  const description = first
+    ? `${name}; most often ${first.label} is taken for ${first.answer}, ${percent(first.share)} of its images`
+    : `${name}; no image is taken for another class`;
+  const clipped = (text: string) => (text.length > 22 ? `${text.slice(0, 21)}…` : text);
+  return drawPlot(id, description, {
+    width: widest + 20 + size * classes.length,
+    height: isDrawn ? 70 + Math.min(widest, 110) + (size * classes.length * 2) / 3 : 60,
+    marginLeft: widest,
+    marginTop: Math.min(widest, 110) + 24,
+    x: {
+      domain: classes,
+      axis: 'top',
+      label: 'network says →',
+      tickSize: 0,
+      tickRotate: classes.length > 6 ? -55 : 0,
+      tickFormat: clipped,
+    },
+    y: { domain: classes, label: 'image shows', tickSize: 0, tickFormat: clipped },
+    marks: [
+      Plot.cell(shown, {
+        x: 'answer',
+        y: 'label',
+        fill: 'var(--series-1)',
+        fillOpacity: ({ share }: Cell) => 0.06 + 0.5 * share,
+        inset: 0.5,
+        title: ({ label, answer, count, share }: Cell) => `${label} taken for ${answer}: ${count}, ${percent(share)}`,
+      }),
+      Plot.text(classes.length <= MAX_WRITTEN ? shown : [], {
+        x: 'answer',
+        y: 'label',
+        text: ({ share }: Cell) => (share >= 0.995 ? '100' : (100 * share).toFixed(share < 0.0995 ? 1 : 0)),
+        fill: 'var(--ink)',
+      }),
+    ],
+  });
+}

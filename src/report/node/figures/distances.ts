@@ -1,0 +1,169 @@
+/** How far every layer moved: over time, and in the end, against the radius of the method that has one. */
+import * as Plot from '@observablehq/plot';
+import type { Series, Task } from '../../aggregate.ts';
+import { short } from '../../format.ts';
+import { BALLS, type Norm, type Radii, radiiOf } from '../../layers.ts';
+import { figure, type Html } from '../../page/index.ts';
+import { type ReportRun, seedOf } from '../../runs.ts';
+import { drawPlot, legend } from '../plot.ts';
+import { MAX_SERIES } from './curves.ts';
+import { inTask } from './titles.ts';
+
+const KINDS = {
+  conv: { title: 'convolution', look: { color: 'var(--series-1)', dash: 'none', symbol: 'circle' } },
+  norm: { title: 'BatchNorm', look: { color: 'var(--series-3)', dash: '2 2', symbol: 'square' } },
+  head: { title: 'classifier, from zero', look: { color: 'var(--series-2)', dash: '6 3', symbol: 'diamond' } },
+} as const;
+type Kind = keyof typeof KINDS;
+
+interface LayerPoint {
+  readonly panel: number;
+  readonly kind: Kind;
+  readonly layer: string;
+  readonly epoch: number;
+  readonly distance: number;
+}
+
+/** Panels beside each other. */
+const COLUMNS = 3;
+
+export function distancesOverTime(task: Task, norm: Norm): Html | null {
+  const series = task.series
+    .filter(({ runs }) => runs.some(({ distances }) => distances.length > 0))
+    .slice(0, MAX_SERIES);
+  if (series.length === 0) return null;
+  const shown = series.map((one) => ({ series: one, run: one.runs.find(({ distances }) => distances.length > 0)! }));
+  const points = shown.flatMap(({ run }, panel) => pointsOf(run, norm, panel));
+  if (points.length === 0) return null;
+  const radii = radiiOf(task, norm);
+  const id = `distances-${norm}-${task.key}`;
+  const title = inTask(`Distance of every layer over time, ${NORMS[norm].adjective}`, task);
+  return figure({
+    id,
+    title,
+    caption: `${NORMS[norm].definition} A line is a layer of one run (seed ${seedOf(shown[0]!.run)}), on a logarithmic scale; layers that have not moved have no line. ${radiusCaption(radii)}`,
+    legend: legend(Object.entries(KINDS).map(([name, { title: text, look }]) => ({ name, title: text, look }))),
+    picture: drawPanels(id, title, shown, points, radii, norm),
+    data: {
+      columns: ['method', 'layer', 'epoch', 'distance', 'radius'].map((name, i) => ({ title: name, isNumber: i > 1 })),
+      rows: lastOf(points).map(({ panel, layer, epoch, distance }) => [
+        shown[panel]!.series.title,
+        layer,
+        epoch,
+        short(distance),
+        shown[panel]!.series.method === BALLS[norm] ? shortOrNothing(radii?.byLayer.get(layer)) : '',
+      ]),
+    },
+  });
+}
+
+const shortOrNothing = (value: number | undefined): string => (value === undefined ? '' : short(value));
+
+export const NORMS = {
+  mars: {
+    adjective: 'MARS',
+    definition: 'The MARS distance of a layer is the largest absolute row sum of weights − pre-trained weights.',
+  },
+  frobenius: {
+    adjective: 'Frobenius',
+    definition: 'The Frobenius distance of a layer is the root of the sum of squares of weights − pre-trained weights.',
+  },
+} as const;
+
+function radiusCaption(radii: Radii | null): string {
+  if (!radii) return 'No method here has a radius in this norm.';
+  return `Level lines are the radii that ${radii.method} keeps (full where it does, faint elsewhere, for comparison).`;
+}
+
+function pointsOf({ distances, layers }: ReportRun, norm: Norm, panel: number): LayerPoint[] {
+  const last = distances.at(-1)!.layers.at(-1)!.layer;
+  const kindOf = (layer: string): Kind => {
+    const known = layers?.find((one) => one.layer === layer);
+    if (known ? known.isHead : layer === last) return 'head';
+    const isNorm = known ? known.kind === 'batchNorm2d' : /bn|norm|downsample\.1/.test(layer);
+    return isNorm ? 'norm' : 'conv';
+  };
+  return distances.flatMap(({ epoch, layers: all }) =>
+    all.flatMap((one) =>
+      one[norm] > 0 ? [{ panel, kind: kindOf(one.layer), layer: one.layer, epoch, distance: one[norm] }] : [],
+    ),
+  );
+}
+
+function lastOf(points: readonly LayerPoint[]): LayerPoint[] {
+  return [...new Map(points.map((point) => [`${point.panel}/${point.layer}`, point])).values()];
+}
+
+function drawPanels(
+  id: string,
+  title: string,
+  shown: readonly { readonly series: Series; readonly run: ReportRun }[],
+  points: readonly LayerPoint[],
+  radii: Radii | null,
+  norm: Norm,
+): Html {
+  const columns = Math.min(COLUMNS, shown.length);
+  const rows = Math.ceil(shown.length / columns);
+  const fx = (panel: number) => panel % columns;
+  const fy = (panel: number) => Math.floor(panel / columns);
+  const place = { fx: (d: { panel: number }) => fx(d.panel), fy: (d: { panel: number }) => fy(d.panel) };
+  const levels = radii ? radii.levels.map(({ value }) => value) : [];
+  const rules = shown.flatMap(({ series }, panel) =>
+    levels.map((value) => ({ panel, value, own: series.method === BALLS[norm] })),
+  );
+  const names = shown.map(({ series }, panel) => ({ panel, text: series.title }));
+  const lines = (Object.keys(KINDS) as Kind[]).map((kind) => {
+    const { color, dash } = KINDS[kind].look;
+    const own = points.filter((point) => point.kind === kind);
+    const z = ({ panel, layer }: LayerPoint) => `${panel} ${layer}`;
+    const channels = { ...place, x: 'epoch', y: 'distance', z, className: `series ${kind}` };
+    // A run of one epoch is a row of dots.
+    return own.every(({ epoch }) => epoch === own[0]?.epoch)
+      ? Plot.dot(own, { ...channels, fill: color, r: 2 })
+      : Plot.line(own, { ...channels, stroke: color, strokeWidth: 1.1, strokeDasharray: dash, title: 'layer' });
+  });
+  return drawPlot(
+    id,
+    `${title}: ${shown.map(({ series }) => describeReach(series.title, points, shown, series)).join('; ')}`,
+    {
+      width: columns === 1 ? 520 : 940,
+      height: 40 + 190 * rows,
+      marginLeft: 46,
+      marginTop: 26,
+      fx: { axis: null, padding: 0.06 },
+      fy: { axis: null, padding: 0.14 },
+      x: { label: 'epoch →', ticks: 5, tickFormat: (epoch: number) => (Number.isInteger(epoch) ? String(epoch) : '') },
+      y: {
+        type: 'log',
+        label: 'distance ↑',
+        labelArrow: false,
+        ticks: 5,
+        tickFormat: (value: number) => short(value),
+        grid: true,
+      },
+      marks: [
+        Plot.frame({ stroke: 'var(--rule)' }),
+        ...lines,
+        Plot.ruleY(
+          rules.filter(({ own }) => own),
+          { ...place, y: 'value', stroke: 'var(--ink)', strokeWidth: 1.8 },
+        ),
+        Plot.ruleY(
+          rules.filter(({ own }) => !own),
+          { ...place, y: 'value', stroke: 'var(--ink)', strokeOpacity: 0.45, strokeDasharray: '1 3' },
+        ),
+        Plot.text(names, { ...place, text: 'text', frameAnchor: 'top', dy: -16, fontWeight: 600, fontSize: 12 }),
+      ],
+    },
+  );
+}
+
+function describeReach(
+  title: string,
+  points: readonly LayerPoint[],
+  shown: readonly { readonly series: Series }[],
+  series: Series,
+): string {
+  const own = points.filter(({ panel }) => shown[panel]!.series === series).map(({ distance }) => distance);
+  return own.length === 0 ? `${title} did not move` : `${title} up to ${short(Math.max(...own))}`;
+}

@@ -1,0 +1,152 @@
+/** Run folders, sweeps and searches, read from where they lie. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { readSafetensors } from '../../io/index.ts';
+import type { LayerDistance } from '../../regularizers/index.ts';
+import type {
+  DistanceFacts,
+  EpochFacts,
+  PredictionFacts,
+  ReportRun,
+  RunConfigFacts,
+  SearchFacts,
+  StepFacts,
+  Study,
+  SummaryFacts,
+  TrialFacts,
+} from '../runs.ts';
+
+/** A run before it is known which row of the table it belongs to. */
+export type RunFolderFacts = Omit<ReportRun, 'task' | 'method' | 'settings'>;
+
+/** Task, method and settings of runs that are compared, in their order. */
+export type Grouping = (runs: readonly RunFolderFacts[]) => readonly Pick<ReportRun, 'task' | 'method' | 'settings'>[];
+
+interface Found {
+  readonly runs: string[];
+  readonly searches: string[];
+  /** Folders of sweeps. */
+  readonly sweeps: string[];
+}
+
+/** A run's file that is not as it must be. */
+export class RunFileError extends Error {
+  override readonly name = 'RunFileError';
+}
+
+/** All that lies at or below the paths. `group`: tells the row of runs that are part of no sweep. Throws where there is no run and no search. */
+export function readStudy(paths: readonly string[], group: Grouping): Study {
+  const found: Found = { runs: [], searches: [], sweeps: [] };
+  for (const path of paths) {
+    if (!existsSync(path)) throw new RunFileError(`There is no folder ${path}.`);
+    if (!statSync(path).isDirectory()) throw new RunFileError(`${path} is a file; a run is a folder.`);
+    search(path, found);
+  }
+  const folders = [...new Set(found.runs)].map(readRunFolder);
+  const inSweep = new Map(folders.flatMap((run) => placeOf(run.path).map((place) => [run, place] as const)));
+  const others = folders.filter((run) => !inSweep.has(run));
+  const groups = group(others);
+  const runs = folders.map((run): ReportRun => {
+    const place = inSweep.get(run) ?? groups[others.indexOf(run)]!;
+    return { ...run, ...place };
+  });
+  const recipes = [...new Set([...found.sweeps, ...[...inSweep.keys()].map(({ path }) => sweepOf(path)!)])];
+  const recipe = recipes.length === 1 ? readFileSync(join(recipes[0]!, 'sweep.json'), 'utf8') : null;
+  return { name: recipe && nameOf(recipe), runs, searches: found.searches.map(readSearch), recipe };
+}
+
+/** A folder of trials is a search; the runs in it are no results. */
+function search(path: string, found: Found): void {
+  if (existsSync(join(path, 'sweep.json'))) found.sweeps.push(path);
+  if (existsSync(join(path, 'trials.ndjson'))) found.searches.push(path);
+  else if (existsSync(join(path, 'config.json'))) found.runs.push(path);
+  else {
+    const names = readdirSync(path).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    const folders = names.map((name) => join(path, name)).filter((one) => statSync(one).isDirectory());
+    for (const one of folders) search(one, found);
+  }
+}
+
+/** The folder of the sweep that a run at OUT/TASK/METHOD/seed-N belongs to. */
+function sweepOf(path: string): string | null {
+  const folder = dirname(dirname(dirname(resolve(path))));
+  return existsSync(join(folder, 'sweep.json')) ? folder : null;
+}
+
+function placeOf(path: string): Pick<ReportRun, 'task' | 'method' | 'settings'>[] {
+  if (sweepOf(path) === null) return [];
+  const method = dirname(resolve(path));
+  return [{ task: basename(dirname(method)), method: basename(method), settings: '' }];
+}
+
+function nameOf(recipe: string): string | null {
+  const { name } = JSON.parse(recipe) as { readonly name?: unknown };
+  return typeof name === 'string' ? name : null;
+}
+
+function readRunFolder(path: string): RunFolderFacts {
+  const config = json<RunConfigFacts>(join(path, 'config.json'));
+  const log = existsSync(join(path, 'log.ndjson')) ? lines(join(path, 'log.ndjson')) : [];
+  const ofType = <T>(type: string) => log.filter((record) => record.type === type) as unknown as T[];
+  const [summary = null] = ofType<SummaryFacts>('summary').slice(-1);
+  const distances = join(path, 'distances.json');
+  // Validation after an epoch stands in the epoch's own line.
+  return {
+    path,
+    config,
+    epochs: ofType<EpochFacts>('epoch'),
+    steps: ofType<StepFacts>('step'),
+    distances: ofType<DistanceFacts>('distances'),
+    summary,
+    layers: summary && existsSync(distances) ? json<LayerDistance[]>(distances) : null,
+    factor: factorOf(path),
+  };
+}
+
+/** Runs of a sensitivity study lie at OUT/METHOD/factor-F/seed-N. */
+function factorOf(path: string): number | null {
+  const [, text] = /^factor-(.+)$/.exec(basename(dirname(resolve(path)))) ?? [];
+  return text !== undefined && Number(text) > 0 ? Number(text) : null;
+}
+
+function readSearch(path: string): SearchFacts {
+  const above = dirname(resolve(path));
+  const isOfSweep = basename(resolve(path)) === 'tune' && existsSync(join(dirname(dirname(above)), 'sweep.json'));
+  return {
+    path,
+    task: isOfSweep ? basename(dirname(above)) : 'tuning',
+    method: isOfSweep ? basename(above) : basename(resolve(path)),
+    trials: lines(join(path, 'trials.ndjson')) as unknown as TrialFacts[],
+  };
+}
+
+/** The predictions of a complete run; null where the file is not there. */
+export function readPredictions({ path }: Pick<ReportRun, 'path'>): PredictionFacts | null {
+  const file = join(path, 'predictions.safetensors');
+  if (!existsSync(file)) return null;
+  const { state } = readSafetensors(readFileSync(file), file);
+  const [logits, labels] = [state.get('logits'), state.get('labels')];
+  if (!logits || !labels) throw new RunFileError(`${file} holds no logits and labels.`);
+  return { logits: logits.data as Float32Array, labels: labels.data as Int32Array };
+}
+
+function json<T>(file: string): T {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch (cause) {
+    throw new RunFileError(`${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** A line that is being written, or that a killed process left, is left out. */
+function lines(file: string): { readonly type?: string }[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as { readonly type?: string }];
+      } catch {
+        return [];
+      }
+    });
+}

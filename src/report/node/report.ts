@@ -1,0 +1,64 @@
+/** The report as a page. */
+import { tasksOf } from '../aggregate.ts';
+import { type Html, html, page } from '../page/index.ts';
+import type { Study } from '../runs.ts';
+import { mistakesPart, type OpenImages } from './mistakes.ts';
+import { PLOT_STYLE } from './plot.ts';
+import {
+  type CommandOf,
+  curvesPart,
+  distancesPart,
+  type Part,
+  repeatPart,
+  resultPart,
+  sensitivityPart,
+  tuningPart,
+} from './sections.ts';
+
+export interface ReportOptions {
+  /** Null: no images are shown. */
+  readonly openImages: OpenImages | null;
+  readonly commandOf: CommandOf;
+  /** How the report itself was made. */
+  readonly madeBy: string;
+  /** Of a page that is served while runs go on: its badge and script. */
+  readonly live?: { readonly badge: Html; readonly script: string };
+}
+
+/** One self-contained HTML file. */
+export async function makeReport(study: Study, options: ReportOptions): Promise<string> {
+  const tasks = tasksOf(study);
+  const { openImages, commandOf, madeBy, live } = options;
+  const parts = [
+    resultPart(study, tasks),
+    curvesPart(tasks),
+    distancesPart(tasks),
+    sensitivityPart(study),
+    tuningPart(tasks),
+    await mistakesPart(tasks, openImages),
+    repeatPart(study, commandOf),
+  ].filter((part): part is Part => part !== null);
+  return page({
+    title: study.name ?? titleOf(study),
+    kicker: html`marsgrad report${live && html` · ${live.badge}`}`,
+    sections: parts.map(({ id, title }) => [id, title]),
+    body: parts.map(({ content }) => content),
+    footer: html`Made by <code>${madeBy}</code>. This page is complete in itself: it loads nothing.`,
+    style: PLOT_STYLE,
+    ...(live && { isLive: true, script: live.script }),
+  });
+}
+
+function titleOf({ runs }: Study): string {
+  const [first] = runs;
+  if (!first) return 'Tuning';
+  const unique = (pick: (run: (typeof runs)[number]) => string) => new Set(runs.map(pick)).size === 1;
+  const { network, dataset, command, regularization } = first.config.settings;
+  const data = unique((run) => run.config.settings.dataset)
+    ? dataset.split(/[\\/]/).filter(Boolean).at(-1)!
+    : 'several data sets';
+  const net = unique((run) => run.config.settings.network) ? network : 'Several networks';
+  const verb = command === 'train' ? 'trained' : 'fine-tuned';
+  const by = command !== 'train' && unique(({ method }) => method) ? ` by ${regularization.method}` : '';
+  return `${net} ${verb} on ${data}${by}`;
+}

@@ -1,0 +1,188 @@
+/** The sections of a report, from the result down to what repeats it. Each is left out where there is nothing to show. */
+import { SUMMARY_HEADER, summaryCells } from '../../experiments/index.ts';
+import type { Series, Task } from '../aggregate.ts';
+import { percent, short } from '../format.ts';
+import { BALLS } from '../layers.ts';
+import {
+  type Content,
+  dataTable,
+  disclosure,
+  type Html,
+  html,
+  NOTHING,
+  paragraph,
+  section,
+  verdict,
+} from '../page/index.ts';
+import type { ReportRun, Study } from '../runs.ts';
+import { describeStudy, verdictOf } from '../verdict.ts';
+import { accuracyFigure } from './figures/accuracies.ts';
+import { curvesFigure } from './figures/curves.ts';
+import { distancesOverTime } from './figures/distances.ts';
+import { distanceHistograms } from './figures/histograms.ts';
+import { sensitivityFigure } from './figures/sensitivity.ts';
+import { tuningHistory, tuningValues } from './figures/tuning.ts';
+
+/** A section of the page, with its title in the navigation. */
+export interface Part {
+  readonly id: string;
+  readonly title: string;
+  readonly content: Html;
+}
+
+export const partOf = (id: string, title: string, ...body: readonly Content[]): Part => ({
+  id,
+  title,
+  content: section(id, title, ...body),
+});
+
+const isHtml = (value: Html | null): value is Html => value !== null;
+
+export function resultPart(study: Study, tasks: readonly Task[]): Part {
+  const { headline, sentences } = verdictOf(tasks);
+  const judged = tasks.filter(({ table }) => table !== null);
+  return partOf(
+    'result',
+    'Result',
+    verdict('info', headline, ...sentences),
+    paragraph(describeStudy(study, tasks)),
+    judged.map(resultTable),
+    judged.filter(({ table }) => table!.rows.length > 1 || table!.rows[0]!.count > 1).map(accuracyFigure),
+  );
+}
+
+/** What `marsgrad summarize` prints, and how far the runs stayed within their radii. */
+function resultTable({ name, shortName, table, series }: Task): Html {
+  const rows = table!.rows;
+  const best = Math.max(...rows.map(({ mean }) => mean));
+  const hasRatio = series.some((one) => ratioOf(one) !== null);
+  return dataTable({
+    caption: html`${shortName && shortName !== name && html`<b>${shortName}</b>: `}${name}. Accuracy: mean ± sample standard deviation over seeds; gain: over the first row on the same seeds, p of a paired t-test.`,
+    columns: [...SUMMARY_HEADER, ...(hasRatio ? ['distance/radius'] : [])].map((title, i) => ({
+      title,
+      isNumber: i > 1,
+    })),
+    rows: rows.map((row) => {
+      const own = series.find((one) => one.row === row);
+      const ratio = own ? ratioOf(own) : null;
+      return [...summaryCells(row), ...(hasRatio ? [ratio === null ? '' : ratio.toFixed(6)] : [])];
+    }),
+    best: rows.flatMap(({ mean }, i) => (rows.length > 1 && mean === best ? [i] : [])),
+  });
+}
+
+/** The largest distance/radius after any step of any run. */
+function ratioOf({ runs }: Series): number | null {
+  const ratios = runs.flatMap(({ summary }) => summary?.worstRatio ?? []);
+  return ratios.length === 0 ? null : Math.max(...ratios);
+}
+
+export function curvesPart(tasks: readonly Task[]): Part | null {
+  const figures = tasks.map(curvesFigure).filter(isHtml);
+  return figures.length === 0 ? null : partOf('curves', 'Learning curves', figures);
+}
+
+export function distancesPart(tasks: readonly Task[]): Part | null {
+  const norms = (task: Task) => {
+    const has = (norm: keyof typeof BALLS) => task.series.some(({ method }) => method === BALLS[norm]);
+    return has('frobenius')
+      ? has('mars')
+        ? (['mars', 'frobenius'] as const)
+        : (['frobenius'] as const)
+      : (['mars'] as const);
+  };
+  const figures = tasks.flatMap((task) => [
+    ...norms(task).map((norm) => distanceHistograms(task, norm)),
+    ...norms(task).map((norm) => distancesOverTime(task, norm)),
+  ]);
+  const shown = figures.filter(isHtml);
+  return shown.length === 0 ? null : partOf('distances', 'How far the weights moved', shown);
+}
+
+export function sensitivityPart({ runs }: Study): Part | null {
+  const content = sensitivityFigure(runs);
+  return content && partOf('sensitivity', 'Sensitivity to the strengths', content);
+}
+
+export function tuningPart(tasks: readonly Task[]): Part | null {
+  const figures = tasks.flatMap((task) => [tuningHistory(task), tuningValues(task)]).filter(isHtml);
+  return figures.length === 0 ? null : partOf('tuning', 'Tuning', figures);
+}
+
+/** The command that repeats a run; null where it is not known. */
+export type CommandOf = (run: ReportRun) => string | null;
+
+export function repeatPart({ runs, recipe }: Study, commandOf: CommandOf): Part {
+  const versions = new Set(runs.map(({ config: { marsgrad, node } }) => `marsgrad ${marsgrad}, Node ${node}`));
+  const devices = new Set(runs.map(({ config: { device } }) => `${device.kind}, ${device.name}`));
+  const inputs = new Map(
+    runs.flatMap(({ config: { inputs: given } }) => [
+      ...(given.weights ? [[given.weights.path, given.weights.sha256] as const] : []),
+      [given.dataset.name, given.dataset.contentDigest] as const,
+    ]),
+  );
+  const described = new Set(runs.map(({ config }) => config.inputs.dataset.description));
+  return partOf(
+    'repeat',
+    'To repeat this',
+    paragraph(
+      `With the same settings, inputs and kind of device a run gives the same weights, byte by byte. ${[...versions].join('; ')}. Devices: ${[...devices].join('; ')}.`,
+    ),
+    [...described].slice(0, 6).map((text) => paragraph(`Data: ${text}`)),
+    recipe !== null &&
+      disclosure(
+        'The recipe of the sweep',
+        html`<p>Saved as <code>recipe.json</code>: <code>marsgrad sweep recipe.json</code></p><pre>${recipe.trim()}</pre>`,
+        'recipe',
+      ),
+    runs.length === 1 && commandBlock(runs[0]!, commandOf),
+    dataTable({
+      caption: 'Inputs',
+      columns: [{ title: 'input' }, { title: 'sha256' }],
+      rows: [...inputs].map(([name, digest]) => [name, html`<code>${digest}</code>`]),
+    }),
+    runs.length > 1 && disclosure(`All ${runs.length} runs: settings and digests`, runTable(runs, commandOf), 'runs'),
+    runs.length === 1 &&
+      disclosure('All settings', html`<pre>${JSON.stringify(runs[0]!.config.settings, null, 2)}</pre>`, 'settings'),
+  );
+}
+
+function commandBlock(run: ReportRun, commandOf: CommandOf): Html {
+  const command = commandOf(run);
+  const files = Object.entries(run.summary?.files ?? {});
+  return html`${command !== null && html`<pre>${command}</pre>`}${
+    files.length > 0 &&
+    dataTable({
+      caption: 'Files of the run',
+      columns: [{ title: 'file' }, { title: 'sha256' }],
+      rows: files.map(([name, digest]) => [name, html`<code>${digest}</code>`]),
+    })
+  }`;
+}
+
+/** Beyond so many runs the commands are left to the run folders. */
+const MAX_COMMANDS = 400;
+
+function runTable(runs: readonly ReportRun[], commandOf: CommandOf): Html {
+  const columns = ['run', 'begun', 'result', 'learning rate', 'strengths', 'weights (sha256)', 'command'];
+  return dataTable({
+    caption: 'Digests are cut to 16 digits here; they stand in full in the last line of each log.ndjson.',
+    isTall: true,
+    columns: columns.map((title) => ({ title })),
+    rows: runs.slice(0, MAX_COMMANDS).map((run) => {
+      const { settings, startedAt } = run.config;
+      const { extractor, classifier } = settings.regularization;
+      const strengths = [extractor, classifier].map((value) => (value === null ? '–' : short(value))).join(', ');
+      const digest = run.summary?.files?.['weights.safetensors'];
+      return [
+        run.path,
+        startedAt.slice(0, 19).replace('T', ' '),
+        run.summary ? percent(run.summary.test.top1, 2) : 'not complete',
+        short(settings.optimizer.learningRate),
+        strengths,
+        digest ? html`<code>${digest.slice(0, 16)}</code>` : NOTHING,
+        html`<code>${commandOf(run)}</code>`,
+      ];
+    }),
+  });
+}

@@ -1,0 +1,131 @@
+/** The result in words: what was run, what came out, and how sure it is. */
+import { summarizeSample } from '../experiments/index.ts';
+import { bestOf, type Series, type Task } from './aggregate.ts';
+import { duration, listed, percent, plural, points, probability } from './format.ts';
+import type { ReportRun, Study } from './runs.ts';
+
+export interface Verdict {
+  readonly headline: string;
+  readonly sentences: readonly string[];
+}
+
+/** A chance below this is called unlikely. */
+const UNLIKELY = 0.05;
+
+export function verdictOf(tasks: readonly Task[]): Verdict {
+  const judged = tasks.filter((task) => bestOf(task) !== undefined);
+  if (judged.length === 0) return { headline: 'No run is complete yet: there is no result.', sentences: [] };
+  if (judged.length === 1) return verdictOfTask(judged[0]!);
+  const wins = new Map<string, number>();
+  for (const task of judged) {
+    const { method } = bestOf(task)!;
+    wins.set(method, (wins.get(method) ?? 0) + 1);
+  }
+  const ranked = [...wins].sort(([, a], [, b]) => b - a).map(([method, count]) => `${method} in ${count}`);
+  return {
+    headline: `Highest mean accuracy, over ${judged.length} tasks: ${listed(ranked)}.`,
+    sentences: judged.map((task) => {
+      const { headline, sentences } = verdictOfTask(task);
+      return [`${capital(task.shortName)}: ${headline}`, ...sentences].join(' ');
+    }),
+  };
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+export function verdictOfTask(task: Task): Verdict {
+  const best = bestOf(task)!;
+  const judged = task.series.filter(({ row }) => row !== null);
+  if (judged.length === 1) return ofOne(best);
+  const first = judged[0]!;
+  const { row } = best;
+  const headline = `${best.title} comes out best of ${judged.length}, with ${accuracyOf(best)}.`;
+  if (best === first) return { headline, sentences: [runnerUp(best, judged)] };
+  if (!row!.gain) return { headline, sentences: [`It shares no seed with ${first.title}: they cannot be paired.`] };
+  return { headline, sentences: [lead(best, first, judged.length - 1)] };
+}
+
+/** Bonferroni: the best of k comparisons is the luckiest, too. */
+function lead({ row }: Series, first: Series, comparisons: number): string {
+  const { mean, halfWidth95, count, p } = row!.gain!;
+  const above = `On the same ${plural(count, 'seed')} it is ${points(mean)} points ${mean < 0 ? 'from' : 'above'} ${first.title}`;
+  if (count === 1) return `${above}. With one seed, nothing says how much of that is chance.`;
+  const interval = `95 % interval ${points(mean - halfWidth95)} to ${points(mean + halfWidth95)}`;
+  const corrected = Math.min(1, p * comparisons);
+  const many = comparisons > 1 ? `; ${probability(corrected)} when the ${comparisons} comparisons are counted` : '';
+  const reading =
+    corrected < UNLIKELY
+      ? 'Chance alone is an unlikely explanation.'
+      : p < UNLIKELY
+        ? 'For one comparison that would be unlikely by chance; for the best of several it is not.'
+        : 'So small a lead may be chance.';
+  return `${above} (${interval}; paired t-test, ${probability(p)}${many}). ${reading}`;
+}
+
+function runnerUp(best: Series, judged: readonly Series[]): string {
+  const others = judged.filter((one) => one !== best);
+  const next = others.reduce((most, one) => (one.row!.mean > most.row!.mean ? one : most));
+  const { gain } = next.row!;
+  const base = `No other method is ahead of it; next is ${next.title} with ${accuracyOf(next)}`;
+  if (!gain || gain.count < 2) return `${base}.`;
+  return `${base} (difference on the same seeds ${points(gain.mean)} points, ${probability(gain.p)}).`;
+}
+
+function accuracyOf({ row }: Series): string {
+  const { mean, deviation, halfWidth95, count } = row!;
+  if (count === 1) return `${percent(mean)} (one seed)`;
+  const interval = `95 % interval ${percent(mean - halfWidth95)} to ${percent(mean + halfWidth95)}`;
+  return `${percent(mean).replace(' %', '')} ± ${percent(deviation)} over ${count} seeds (${interval})`;
+}
+
+/** One method: no comparison can be made, and the images are what limits the certainty. */
+function ofOne(series: Series): Verdict {
+  const done = series.runs.filter(({ summary }) => summary !== null);
+  const images = done[0]!.summary!.test.images;
+  if (done.length > 1) return { headline: `${series.title} reaches ${accuracyOf(series)}.`, sentences: [] };
+  const share = done[0]!.summary!.test.top1;
+  const [low, high] = wilson(share, images);
+  return {
+    headline: `${series.title} classifies ${percent(share)} of ${images.toLocaleString('en')} images correctly.`,
+    sentences: [
+      `By the number of images alone the 95 % interval is ${percent(low)} to ${percent(high)} (Wilson); how much another seed would change is not known from one run.`,
+    ],
+  };
+}
+
+/** Wilson's 95 % interval of a share of `count`. */
+export function wilson(share: number, count: number): [low: number, high: number] {
+  const z = 1.959963984540054;
+  const middle = (share + z ** 2 / (2 * count)) / (1 + z ** 2 / count);
+  const half = (z / (1 + z ** 2 / count)) * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}
+
+/** What was run, in a sentence or two. */
+export function describeStudy({ runs, searches }: Study, tasks: readonly Task[]): string {
+  if (runs.length === 0) return `${plural(searches.length, 'search', 'searches')}, no finished study.`;
+  const complete = runs.filter(({ summary }) => summary !== null);
+  const values = (pick: (run: ReportRun) => string) => [...new Set(runs.map(pick))];
+  const methods = values(({ method }) => method);
+  const seeds = values(({ config }) => String(config.settings.seed));
+  const networks = values(({ config }) => config.settings.network);
+  const datasets = values(({ config }) => config.settings.dataset.split(/[\\/]/).filter(Boolean).at(-1)!);
+  const missing = runs.length - complete.length;
+  const trials = searches.reduce((sum, search) => sum + search.trials.length, 0);
+  return [
+    `${plural(runs.length, 'run')} of ${listed(networks)} on ${listed(datasets)}: `,
+    `${methods.length === 1 ? methods[0] : `${methods.length} methods`}, ${plural(seeds.length, 'seed')}`,
+    tasks.length > 1 ? `, ${tasks.length} tasks` : '',
+    trials > 0 ? `; strengths and rates chosen in ${trials} trials` : '',
+    '. ',
+    missing > 0 ? `${plural(missing, 'run')} not complete: drawn in the curves, left out of the tables. ` : '',
+    complete.length > 0 ? `${timeOf(complete)}.` : '',
+  ].join('');
+}
+
+function timeOf(complete: readonly ReportRun[]): string {
+  const seconds = complete.map(({ summary }) => summary!.seconds);
+  const total = seconds.reduce((sum, one) => sum + one, 0);
+  if (complete.length === 1) return `It took ${duration(total)}`;
+  return `They took ${duration(total)} in all, ${duration(summarizeSample(seconds).mean)} each`;
+}

@@ -11,6 +11,7 @@ import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
 import { VERSION } from './package.ts';
 import { recipeCommand } from './recipe.ts';
+import { reportCommand } from './report.ts';
 import { summarizeCommand } from './summarize.ts';
 import { trainCommand } from './train.ts';
 
@@ -50,6 +51,7 @@ function programFor(context: Context): Command {
     trainCommand,
     exportCommand,
     summarizeCommand,
+    reportCommand,
     recipeCommand,
     boundsCommand,
     doctorCommand,

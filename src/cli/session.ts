@@ -33,18 +33,7 @@ export async function openSession(
   const weights =
     settings.weights === null ? null : await readWeightsFile(settings.weights, (text) => output.message(text));
   const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
-  const dataset = await openDataset(settings.dataset, {
-    ...openingOf(preprocessing, settings),
-    seed: settings.seed,
-    labelNoise: settings.labelNoise,
-    ...(settings.classes && { classes: settings.classes }),
-    ...(settings.trainPerClass !== null && { trainPerClass: settings.trainPerClass }),
-    ...(settings.trainFraction !== null && { trainFraction: settings.trainFraction }),
-    stratified: settings.preset !== 'authors',
-    trainOnValidation: settings.trainOnValidation,
-    ...(settings.validation !== null && { validation: settings.validation }),
-    onMessage: (text) => output.message(text),
-  });
+  const dataset = await openRunDataset(settings, preprocessing, (text) => output.message(text));
   output.message(dataset.description);
   const chosen = await chooseDevice(request);
   output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
@@ -70,6 +59,26 @@ export async function openSession(
     chosen.device.close();
     throw error;
   }
+}
+
+/** The images that the settings speak of, before they are transformed. */
+export function openRunDataset(
+  settings: TrainingSettings,
+  preprocessing: Preprocessing,
+  onMessage: (text: string) => void,
+): Promise<OpenedDataset> {
+  return openDataset(settings.dataset, {
+    ...openingOf(preprocessing, settings),
+    seed: settings.seed,
+    labelNoise: settings.labelNoise,
+    ...(settings.classes && { classes: settings.classes }),
+    ...(settings.trainPerClass !== null && { trainPerClass: settings.trainPerClass }),
+    ...(settings.trainFraction !== null && { trainFraction: settings.trainFraction }),
+    stratified: settings.preset !== 'authors',
+    trainOnValidation: settings.trainOnValidation,
+    ...(settings.validation !== null && { validation: settings.validation }),
+    onMessage,
+  });
 }
 
 function modelFor(

@@ -62,10 +62,12 @@ export function tasksOf({ runs, searches }: Study): Task[] {
 
 function seriesOf(runs: readonly ReportRun[], rows: readonly RunsRow[]): Series[] {
   const keys = [...new Set([...rows.map(rowKey), ...runs.map(rowKey)])];
+  const methods = new Set([...rows, ...runs].map(({ method }) => method));
   return keys.map((key, i) => {
     const own = runs.filter((run) => rowKey(run) === key).sort((a, b) => seedOf(a) - seedOf(b));
     const { method, settings } = own[0]!;
-    const title = [method, settings].filter(Boolean).join(', ');
+    // Where the method tells a row, its settings stand in the table alone.
+    const title = methods.size === keys.length ? method : [method, settings].filter(Boolean).join(', ');
     return { key: `s${i}`, title, method, runs: own, row: rows.find((row) => rowKey(row) === key) ?? null };
   });
 }

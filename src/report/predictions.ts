@@ -1,5 +1,5 @@
 /** What a network says of single images: which classes it confuses, and where it is most sure and wrong. */
-import type { PredictionFacts } from './runs.ts';
+import type { Predictions } from '../train/index.ts';
 
 /** counts[label · classes + answer], over all runs. */
 export interface Confusion {
@@ -8,7 +8,7 @@ export interface Confusion {
   readonly runs: number;
 }
 
-export function confusionOf(classes: readonly string[], all: readonly PredictionFacts[]): Confusion {
+export function confusionOf(classes: readonly string[], all: readonly Predictions[]): Confusion {
   const counts = new Array<number>(classes.length ** 2).fill(0);
   for (const { logits, labels } of all) {
     labels.forEach((label, n) => {
@@ -36,7 +36,7 @@ export interface WrongImage {
 }
 
 /** The `count` images whose wrong answer has the largest mean probability over the runs, the most certain first. */
-export function mostConfidentlyWrong(all: readonly PredictionFacts[], count: number): WrongImage[] {
+export function mostConfidentlyWrong(all: readonly Predictions[], count: number): WrongImage[] {
   const [first] = all;
   if (!first || first.labels.length === 0) return [];
   const classes = first.logits.length / first.labels.length;

@@ -1,72 +1,16 @@
 /** What a report knows of a training run: the contents of its folder, as far as they are shown. */
 import type { LayerDistance } from '../regularizers/index.ts';
-
-/** Of `config.json`. */
-export interface RunConfigFacts {
-  readonly marsgrad: string;
-  readonly node: string;
-  readonly startedAt: string;
-  readonly settings: RunSettings;
-  readonly device: { readonly kind: string; readonly name: string };
-  readonly inputs: {
-    readonly weights: { readonly path: string; readonly sha256: string } | null;
-    readonly dataset: {
-      readonly name: string;
-      readonly description: string;
-      readonly contentDigest: string;
-      readonly classes: readonly string[];
-      readonly trainImages: number;
-      readonly testImages: number;
-      readonly validationImages: number;
-    };
-  };
-}
-
-/** The settings that a report speaks of; the others are shown as they stand. */
-export interface RunSettings {
-  readonly command: string;
-  readonly network: string;
-  readonly dataset: string;
-  readonly epochs: number;
-  readonly seed: number;
-  readonly labelNoise: number;
-  readonly trainPerClass: number | null;
-  readonly evaluateOn: 'test' | 'val';
-  readonly optimizer: { readonly name: string; readonly learningRate: number };
-  readonly regularization: {
-    readonly method: string;
-    readonly extractor: number | null;
-    readonly classifier: number | null;
-    readonly relative: boolean;
-    readonly depthFactor: number;
-  };
-}
-
-export interface EvaluationFacts {
-  readonly images: number;
-  /** 0 … 1. */
-  readonly top1: number;
-  readonly loss: number;
-}
+import type { EpochRecord, Evaluation, RunConfig, StepRecord } from '../train/index.ts';
 
 /** A line of the log after an epoch. */
-export interface EpochFacts {
-  readonly epoch: number;
-  readonly loss: number;
-  /** On the labels that were trained on, 0 … 1. */
-  readonly accuracy: number;
-  readonly learningRate: number;
-  readonly worstRatio: number | null;
-  readonly validation: EvaluationFacts | null;
-}
+export type EpochFacts = Pick<EpochRecord, 'epoch' | 'loss' | 'accuracy' | 'learningRate' | 'worstRatio'> & {
+  readonly validation: Evaluation | null;
+};
 
 /** A line of the log after a step. */
-export interface StepFacts {
-  readonly step: number;
-  readonly epoch: number;
-  readonly loss: number;
-}
+export type StepFacts = Pick<StepRecord, 'step' | 'epoch' | 'loss'>;
 
+/** A line of the log after an epoch: how far the layers are. */
 export interface DistanceFacts {
   readonly epoch: number;
   readonly layers: readonly { readonly layer: string; readonly mars: number; readonly frobenius: number }[];
@@ -76,7 +20,7 @@ export interface SummaryFacts {
   readonly steps: number;
   readonly trainLoss: number;
   readonly trainAccuracy: number;
-  readonly test: EvaluationFacts;
+  readonly test: Evaluation;
   readonly worstRatio: number | null;
   readonly seconds: number;
   /** sha256 of the run's files, by name. */
@@ -87,7 +31,7 @@ export interface SummaryFacts {
 export interface ReportRun {
   /** As it was named or found. */
   readonly path: string;
-  readonly config: RunConfigFacts;
+  readonly config: RunConfig;
   /** The row of the table that the run belongs to: a table for each task. */
   readonly task: string;
   readonly method: string;
@@ -120,14 +64,6 @@ export interface SearchFacts {
   readonly task: string;
   readonly method: string;
   readonly trials: readonly TrialFacts[];
-}
-
-/** Logits of a run's deciding images, in the data set's order. */
-export interface PredictionFacts {
-  /** (N, classes) */
-  readonly logits: Float32Array;
-  /** (N) */
-  readonly labels: Int32Array;
 }
 
 /** All that a report is made of. */

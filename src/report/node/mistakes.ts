@@ -1,10 +1,11 @@
 /** What the networks get wrong: the confusion matrix, and the images that they are most sure and wrong about. */
 import type { ImageDataset } from '../../data/index.ts';
+import type { Predictions } from '../../train/index.ts';
 import { bestOf, type Series, type Task } from '../aggregate.ts';
 import { percent } from '../format.ts';
 import { type Html, html, paragraph } from '../page/index.ts';
 import { confusionOf, mostConfidentlyWrong, type WrongImage } from '../predictions.ts';
-import type { PredictionFacts, ReportRun } from '../runs.ts';
+import type { ReportRun } from '../runs.ts';
 import { confusionFigure } from './figures/confusion.ts';
 import { embedImage } from './images.ts';
 import { readPredictions } from './readStudy.ts';
@@ -33,7 +34,7 @@ export async function mistakesPart(tasks: readonly Task[], openImages: OpenImage
 }
 
 /** Of complete runs whose images are the same. */
-function predictionsOf({ runs }: Series): PredictionFacts[] {
+function predictionsOf({ runs }: Series): Predictions[] {
   const all = runs.filter(({ summary }) => summary !== null).flatMap((run) => readPredictions(run) ?? []);
   return all.filter(
     ({ labels }) => labels.length === all[0]!.labels.length && labels.every((label, i) => label === all[0]!.labels[i]),
@@ -43,7 +44,7 @@ function predictionsOf({ runs }: Series): PredictionFacts[] {
 async function wrongImages(
   task: Task,
   best: Series,
-  all: readonly PredictionFacts[],
+  all: readonly Predictions[],
   openImages: OpenImages,
 ): Promise<Html> {
   const run = best.runs.find(({ summary }) => summary !== null)!;

@@ -3,12 +3,11 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readSafetensors } from '../../io/index.ts';
 import type { LayerDistance } from '../../regularizers/index.ts';
+import type { Predictions, RunConfig } from '../../train/index.ts';
 import type {
   DistanceFacts,
   EpochFacts,
-  PredictionFacts,
   ReportRun,
-  RunConfigFacts,
   SearchFacts,
   StepFacts,
   Study,
@@ -85,12 +84,11 @@ function nameOf(recipe: string): string | null {
 }
 
 function readRunFolder(path: string): RunFolderFacts {
-  const config = json<RunConfigFacts>(join(path, 'config.json'));
+  const config = json<RunConfig>(join(path, 'config.json'));
   const log = existsSync(join(path, 'log.ndjson')) ? lines(join(path, 'log.ndjson')) : [];
   const ofType = <T>(type: string) => log.filter((record) => record.type === type) as unknown as T[];
   const [summary = null] = ofType<SummaryFacts>('summary').slice(-1);
   const distances = join(path, 'distances.json');
-  // Validation after an epoch stands in the epoch's own line.
   return {
     path,
     config,
@@ -121,7 +119,7 @@ function readSearch(path: string): SearchFacts {
 }
 
 /** The predictions of a complete run; null where the file is not there. */
-export function readPredictions({ path }: Pick<ReportRun, 'path'>): PredictionFacts | null {
+export function readPredictions({ path }: Pick<ReportRun, 'path'>): Predictions | null {
   const file = join(path, 'predictions.safetensors');
   if (!existsSync(file)) return null;
   const { state } = readSafetensors(readFileSync(file), file);

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import type { ImageDataset } from '../data/index.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
+import { factsOf, METHOD_FACTS, type Method } from './methods.ts';
 import { addOutputOptions, type OutputOptions } from './options.ts';
 import { Output } from './output.ts';
 import { VERSION } from './package.ts';
@@ -60,11 +61,14 @@ async function renderReport(paths: readonly string[], { hasImages, onMessage }: 
     if (study.runs.length === 0 && study.searches.length === 0)
       throw new UsageError(`There is no run in ${paths.join(', ')}.`);
     const openImages = hasImages ? (run: { config: RunConfig }) => openImagesOf(run.config, onMessage) : null;
-    return await makeReport(study, { openImages, commandOf: () => null, madeBy: `marsgrad ${VERSION}` });
+    return await makeReport(study, { openImages, commandOf: () => null, aboutMethod, madeBy: `marsgrad ${VERSION}` });
   } catch (error) {
     throw error instanceof RunFileError ? new UsageError(error.message) : error;
   }
 }
+
+const aboutMethod = (method: string): string | null =>
+  method in METHOD_FACTS ? factsOf(method as Method).about : null;
 
 /** The images that decided the run, as they were opened for it. */
 async function openImagesOf(config: RunConfig, onMessage: (text: string) => void): Promise<ImageDataset> {

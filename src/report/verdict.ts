@@ -48,7 +48,9 @@ export function verdictOfTask(task: Task): Verdict {
 /** Bonferroni: the best of k comparisons is the luckiest, too. */
 function lead({ row }: Series, first: Series, comparisons: number): string {
   const { mean, halfWidth95, count, p } = row!.gain!;
-  const above = `On the same ${plural(count, 'seed')} it is ${points(mean)} points ${mean < 0 ? 'from' : 'above'} ${first.title}`;
+  const seeds = count === 1 ? 'seed' : `${count} seeds`;
+  const size = points(Math.abs(mean)).replace('+', '');
+  const above = `On the same ${seeds} it is ${size} points ${mean < 0 ? 'below' : 'above'} ${first.title}`;
   if (count === 1) return `${above}. With one seed, nothing says how much of that is chance.`;
   const interval = `95 % interval ${points(mean - halfWidth95)} to ${points(mean + halfWidth95)}`;
   const corrected = Math.min(1, p * comparisons);

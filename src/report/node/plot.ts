@@ -9,7 +9,7 @@ export const PLOT_STYLE = `
 figure svg.plot { font: 12px system-ui, sans-serif; --plot-background: var(--page); }
 figure svg.plot text, figure svg.plot tspan { white-space: pre; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1rem; }
-figure svg.plot [aria-label$=grid] { stroke: var(--rule); stroke-opacity: 1; }
+figure svg.plot [aria-label$=grid] { stroke: var(--faint); stroke-opacity: 1; }
 `;
 
 /** Attributes that hold places and lengths in pixels. */

@@ -1,10 +1,12 @@
 /** The report as a page. */
 import { tasksOf } from '../aggregate.ts';
-import { type Html, html, page } from '../page/index.ts';
+import { type Html, html, page, paragraph } from '../page/index.ts';
 import type { Study } from '../runs.ts';
+import { describeStudy } from '../verdict.ts';
 import { mistakesPart, type OpenImages } from './mistakes.ts';
 import { PLOT_STYLE } from './plot.ts';
 import {
+  type AboutMethod,
   type CommandOf,
   curvesPart,
   distancesPart,
@@ -19,6 +21,7 @@ export interface ReportOptions {
   /** Null: no images are shown. */
   readonly openImages: OpenImages | null;
   readonly commandOf: CommandOf;
+  readonly aboutMethod: AboutMethod;
   /** How the report itself was made. */
   readonly madeBy: string;
   /** Of a page that is served while runs go on: its badge and script. */
@@ -28,9 +31,9 @@ export interface ReportOptions {
 /** One self-contained HTML file. */
 export async function makeReport(study: Study, options: ReportOptions): Promise<string> {
   const tasks = tasksOf(study);
-  const { openImages, commandOf, madeBy, live } = options;
+  const { openImages, commandOf, aboutMethod, madeBy, live } = options;
   const parts = [
-    resultPart(study, tasks),
+    resultPart(tasks, aboutMethod),
     curvesPart(tasks),
     distancesPart(tasks),
     sensitivityPart(study),
@@ -41,6 +44,7 @@ export async function makeReport(study: Study, options: ReportOptions): Promise<
   return page({
     title: study.name ?? titleOf(study),
     kicker: html`marsgrad report${live && html` · ${live.badge}`}`,
+    lead: paragraph(describeStudy(study, tasks)),
     sections: parts.map(({ id, title }) => [id, title]),
     body: parts.map(({ content }) => content),
     footer: html`Made by <code>${madeBy}</code>. This page is complete in itself: it loads nothing.`,

@@ -7,6 +7,7 @@ import {
   type Content,
   dataTable,
   disclosure,
+  factsList,
   type Html,
   html,
   NOTHING,
@@ -15,7 +16,7 @@ import {
   verdict,
 } from '../page/index.ts';
 import type { ReportRun, Study } from '../runs.ts';
-import { describeStudy, verdictOf } from '../verdict.ts';
+import { verdictOf } from '../verdict.ts';
 import { accuracyFigure } from './figures/accuracies.ts';
 import { curvesFigure } from './figures/curves.ts';
 import { distancesOverTime } from './figures/distances.ts';
@@ -38,17 +39,29 @@ export const partOf = (id: string, title: string, ...body: readonly Content[]): 
 
 const isHtml = (value: Html | null): value is Html => value !== null;
 
-export function resultPart(study: Study, tasks: readonly Task[]): Part {
+/** What a method is, in a few words; null where it is not known. */
+export type AboutMethod = (method: string) => string | null;
+
+export function resultPart(tasks: readonly Task[], about: AboutMethod): Part {
   const { headline, sentences } = verdictOf(tasks);
   const judged = tasks.filter(({ table }) => table !== null);
   return partOf(
     'result',
     'Result',
     verdict('info', headline, ...sentences),
-    paragraph(describeStudy(study, tasks)),
     judged.map(resultTable),
+    glossary(judged, about),
     judged.filter(({ table }) => table!.rows.length > 1 || table!.rows[0]!.count > 1).map(accuracyFigure),
   );
+}
+
+function glossary(tasks: readonly Task[], about: AboutMethod): Html {
+  const methods = [...new Set(tasks.flatMap(({ series }) => series.map(({ method }) => method)))];
+  const facts = methods.flatMap((method) => {
+    const text = about(method);
+    return text === null ? [] : [[method, text] as const];
+  });
+  return facts.length === 0 ? NOTHING : disclosure('What the methods are', factsList(facts), 'methods');
 }
 
 /** What `marsgrad summarize` prints, and how far the runs stayed within their radii. */

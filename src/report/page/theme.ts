@@ -53,6 +53,7 @@ caption { text-align: left; padding-bottom: .35rem; font-size: .9375rem; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--faint); font-weight: 400; }
 thead th { border-bottom: 1px solid var(--rule); color: var(--muted); vertical-align: bottom; background: var(--page); }
 .tall thead th { position: sticky; top: 0; }
+tbody th { white-space: nowrap; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 tr.best th, tr.best td { font-weight: 700; }
 details { margin: .35rem 0; } summary { cursor: pointer; color: var(--accent); font-size: .9375rem; width: fit-content; }

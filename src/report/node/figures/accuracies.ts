@@ -41,7 +41,8 @@ export function accuracyFigure(task: Task): Html {
   const id = `accuracy-${task.key}`;
   const title = inTask('Accuracy of every run', task);
   const picture = drawPlot(id, `${title}: ${judged.map(describe).join('; ')}`, {
-    height: 56 + 30 * judged.length,
+    height: 64 + 30 * judged.length,
+    marginBottom: 42,
     marginLeft: marginFor(judged),
     marginRight: 20,
     x: { label: 'accuracy on the test images, % →', grid: true, nice: true },

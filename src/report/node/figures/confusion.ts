@@ -61,22 +61,25 @@ function drawCells(
   const shown = isDrawn ? cells.filter(({ count }) => count > 0) : [];
   const size = Math.max(14, Math.min(64, 640 / classes.length));
   const widest = Math.min(160, 12 + Math.max(...classes.map((text) => 7 * text.length)));
+  const isRotated = widest > size + 12;
+  const top = isRotated ? Math.min(widest, 110) + 24 : 44;
   const [first] = wrong;
   const description = first
     ? `${name}; most often ${first.label} is taken for ${first.answer}, ${percent(first.share)} of its images`
     : `${name}; no image is taken for another class`;
   const clipped = (text: string) => (text.length > 22 ? `${text.slice(0, 21)}…` : text);
   return drawPlot(id, description, {
-    width: widest + 20 + size * classes.length,
-    height: isDrawn ? 70 + Math.min(widest, 110) + (size * classes.length * 2) / 3 : 60,
-    marginLeft: widest,
-    marginTop: Math.min(widest, 110) + 24,
+    width: widest + 34 + size * classes.length,
+    height: isDrawn ? top + 20 + (size * classes.length * 2) / 3 : 60,
+    marginLeft: widest + 14,
+    marginTop: top,
+    marginBottom: 20,
     x: {
       domain: classes,
       axis: 'top',
       label: 'network says →',
       tickSize: 0,
-      tickRotate: classes.length > 6 ? -55 : 0,
+      tickRotate: isRotated ? -55 : 0,
       tickFormat: clipped,
     },
     y: { domain: classes, label: 'image shows', tickSize: 0, tickFormat: clipped },

@@ -60,7 +60,7 @@ export function curvesFigure(task: Task): Html | null {
   );
   return figure({
     id,
-    title: inTask('Learning curves', task),
+    title: inTask('Loss and accuracy over epochs', task),
     caption:
       'After every epoch: a line is the mean over seeds, its band reaches from the lowest seed to the highest. The training loss is without penalties.' +
       (task.series.length > series.length

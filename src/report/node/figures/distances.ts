@@ -127,9 +127,10 @@ function drawPanels(
     `${title}: ${shown.map(({ series }) => describeReach(series.title, points, shown, series)).join('; ')}`,
     {
       width: columns === 1 ? 520 : 940,
-      height: 40 + 190 * rows,
+      height: 50 + 190 * rows,
       marginLeft: 46,
       marginTop: 26,
+      marginBottom: 40,
       fx: { axis: null, padding: 0.06 },
       fy: { axis: null, padding: 0.14 },
       x: { label: 'epoch →', ticks: 5, tickFormat: (epoch: number) => (Number.isInteger(epoch) ? String(epoch) : '') },

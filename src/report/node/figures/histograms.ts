@@ -108,12 +108,14 @@ function drawHistograms(id: string, title: string, task: Task, spreads: readonly
   );
   return drawPlot(id, `${title}: ${notes.map(({ method, text }) => `${method} ${text}`).join('; ')}`, {
     width: 860,
-    height: 60 + 46 * spreads.length,
+    height: 66 + 46 * spreads.length,
+    marginBottom: 44,
     marginLeft: marginFor(spreads.map(({ series }) => series)),
     marginRight: 120,
     x: {
       type: 'log',
       domain: [10 ** low, 10 ** high],
+      labelAnchor: 'center',
       label: hasRadius ? 'distance / radius →' : 'distance →',
       ticks: 8,
       tickFormat: (value: number) => (/^[125]/.test(value.toExponential()) ? short(value) : ''),

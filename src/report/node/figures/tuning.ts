@@ -87,6 +87,7 @@ function drawHistory(id: string, title: string, searches: readonly SearchFacts[]
     height: 50 + 150 * rows,
     marginLeft: 44,
     marginTop: 26,
+    marginBottom: 40,
     fx: { axis: null, padding: 0.06 },
     fy: { axis: null, padding: 0.2 },
     x: { label: 'trial →', ticks: 5, tickFormat: (trial: number) => (Number.isInteger(trial) ? String(trial) : '') },

@@ -59,7 +59,8 @@ function projectedRows(layer: LayerBound, { values, bound }: Bounded, anchors: A
 }
 
 /** Of w⁰ + (w − w⁰)·s in float32. */
-export const roundings = (weight: number, anchor: number): number => 3 * ROUNDING * (Math.abs(weight) + Math.abs(anchor));
+export const roundings = (weight: number, anchor: number): number =>
+  3 * ROUNDING * (Math.abs(weight) + Math.abs(anchor));
 
 export function sumOf(values: ArrayLike<number>, from: number, to: number): number {
   let sum = 0;

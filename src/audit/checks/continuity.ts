@@ -6,7 +6,8 @@ import { count, Findings, initialState, momentsOf, type Values, valuesOf } from 
 export const continuity: Check = {
   id: 'continuity',
   title: 'Beginning and end fit together',
-  question: 'Does the first recorded step begin with the pre-trained weights, and are the published weights what the last step left, bit for bit?',
+  question:
+    'Does the first recorded step begin with the pre-trained weights, and are the published weights what the last step left, bit for bit?',
   async run(context) {
     const { steps } = context;
     if (steps.length === 0) return skipped('No step was recorded.');
@@ -14,11 +15,23 @@ export const continuity: Check = {
     const done: string[] = [];
     for (const [i, step] of steps.entries()) {
       if (step.step === 1) {
-        compare('step 1 began', await initialState(context), valuesOf(step.before.model), 'the pre-trained weights hold', findings);
+        compare(
+          'step 1 began',
+          await initialState(context),
+          valuesOf(step.before.model),
+          'the pre-trained weights hold',
+          findings,
+        );
         done.push('step 1 begins with the initial weights');
       }
       if (steps[i + 1]?.step !== step.step + 1) continue;
-      compare(`step ${step.step + 1} began`, valuesOf(step.after.model), valuesOf(steps[i + 1]!.before.model), `step ${step.step} left`, findings);
+      compare(
+        `step ${step.step + 1} began`,
+        valuesOf(step.after.model),
+        valuesOf(steps[i + 1]!.before.model),
+        `step ${step.step} left`,
+        findings,
+      );
       done.push(`step ${step.step} joins the next`);
     }
     const end = await checkEnd(context, findings);
@@ -36,11 +49,17 @@ async function checkEnd(context: AuditContext, findings: Findings): Promise<stri
   const last = context.steps.at(-1)!;
   const published = await context.weights();
   if (summary?.type !== 'summary' || summary.steps !== last.step || !published) {
-    findings.note('weights.safetensors', 'the last step of the run was not recorded: that these weights are its result is not checked here');
+    findings.note(
+      'weights.safetensors',
+      'the last step of the run was not recorded: that these weights are its result is not checked here',
+    );
     return null;
   }
   if (context.config.settings.regularization.method === 'tpgm') {
-    findings.note('weights.safetensors', 'TPGM projects once more, by radii that it learns after the last step: its result is not checked here');
+    findings.note(
+      'weights.safetensors',
+      'TPGM projects once more, by radii that it learns after the last step: its result is not checked here',
+    );
     return null;
   }
   const left = averaged(context, last) ?? valuesOf(last.after.model);
@@ -51,7 +70,9 @@ async function checkEnd(context: AuditContext, findings: Findings): Promise<stri
 /** Where the run publishes the average of its weights: that, with the model's own statistics. */
 function averaged(context: AuditContext, last: RecordedStep): Values | null {
   if (context.config.settings.optimizer.ema === null) return null;
-  const key = [...last.after.optimizer.keys()].find((name) => /^link\.\d+\.average\.0$/.test(name))?.replace(/\.0$/, '');
+  const key = [...last.after.optimizer.keys()]
+    .find((name) => /^link\.\d+\.average\.0$/.test(name))
+    ?.replace(/\.0$/, '');
   if (!key) return null;
   const averages = momentsOf(last, last.after.optimizer, [key]);
   return new Map([...valuesOf(last.after.model)].map(([name, values]) => [name, averages.get(name)?.[key] ?? values]));
@@ -79,5 +100,6 @@ function compare(place: string, expected: Values, got: Values, from: string, fin
         { value: own[first]!, limit: values[first]! },
       );
   }
-  for (const name of got.keys()) if (!expected.has(name)) findings.fail(`${place}, ${name}`, 'is there, but should not be');
+  for (const name of got.keys())
+    if (!expected.has(name)) findings.fail(`${place}, ${name}`, 'is there, but should not be');
 }

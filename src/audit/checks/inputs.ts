@@ -1,9 +1,11 @@
 /** What went in: the pre-trained weights, the data set, the images of the recorded batches, and the sources of the kernels that ran. */
 import type { ImageDataset } from '../../data/index.ts';
+import type { DeviceKind } from '../../devices/device.ts';
+import { kernels } from '../../kernels/index.ts';
 import type { AuditContext, AuditSession, Check } from '../context.ts';
+import { sha256 } from '../digest.ts';
+import { sourceDigests } from '../sources/digests.ts';
 import { outcomeOf } from '../verdict.ts';
-import { sha256 } from './digest.ts';
-import { installedSources } from './installedSources.ts';
 import { count, Findings, float64Session } from './support.ts';
 
 export const inputs: Check = {
@@ -33,7 +35,10 @@ export const inputs: Check = {
 function checkWeights({ config }: AuditContext, { weights }: AuditSession, findings: Findings): void {
   const said = config.inputs.weights;
   if (said && weights?.sha256 !== said.sha256)
-    findings.fail(said.path, `has the sha256 ${weights?.sha256 ?? '(there is none)'}; the run began with ${said.sha256}`);
+    findings.fail(
+      said.path,
+      `has the sha256 ${weights?.sha256 ?? '(there is none)'}; the run began with ${said.sha256}`,
+    );
   if ((said === null) !== (config.settings.weights === null))
     findings.fail('config.json', 'the settings and the inputs disagree on whether there was a weight file');
 }
@@ -51,7 +56,10 @@ function checkData({ config }: AuditContext, { dataset }: AuditSession, findings
   for (const [what, before, now] of counts)
     if (before !== now) findings.fail(said.name, `${what}: ${now} now, ${before} in the run`);
   if (dataset.digestCovers === 'sizes')
-    findings.note(said.name, 'the digest covers names and sizes alone: images of the recorded batches are compared by content');
+    findings.note(
+      said.name,
+      'the digest covers names and sizes alone: images of the recorded batches are compared by content',
+    );
 }
 
 /** Every image of the recorded batches, as it is opened today. Returns how many there are. */
@@ -83,15 +91,23 @@ async function digestOfImage(dataset: ImageDataset, index: number): Promise<stri
 
 /** Sources of the kernels as they were when the steps were recorded, against those of the auditing program. Returns how many. */
 async function checkSources({ steps, config }: AuditContext, findings: Findings): Promise<number> {
+  const used = [...new Set(steps.flatMap(({ file }) => file.launches.map(({ kernel }) => kernel)))];
+  for (const name of used.filter((kernel) => !kernels.has(kernel)))
+    findings.fail(name, `is a kernel that this version of marsgrad does not have (the run: ${config.marsgrad})`);
+  const known = used.filter((kernel) => kernels.has(kernel));
+  const installed = await sourceDigests(known, config.device.kind as DeviceKind);
   const recorded = new Map(steps.flatMap(({ file }) => Object.entries(file.sources)));
-  const installed = await installedSources();
   for (const [path, digest] of recorded) {
-    const own = installed.get(path);
-    const kernels = [...new Set(steps.flatMap(({ file }) => file.launches.map(({ kernel }) => kernel)))];
-    const name = kernels.find((kernel) => path === `shaders/${kernel}.wgsl`);
+    const own = installed[path];
+    const name = known.find((kernel) => path === `shaders/${kernel}.wgsl`);
     const what = name ? `the kernel ${name}` : 'this source';
-    if (own === undefined) findings.fail(path, `${what} is not known to this version of marsgrad (the run: ${config.marsgrad})`);
-    else if (own !== digest) findings.fail(path, `${what} had other text in the run: sha256 ${digest}, here ${own}`);
+    if (own !== undefined && own !== digest)
+      findings.fail(path, `${what} had other text in the run: sha256 ${digest}, here ${own}`);
+    if (own === undefined && known.length === used.length)
+      findings.fail(path, `is said to be the source of a kernel, and is none of those that ran`);
   }
+  for (const path of Object.keys(installed))
+    if (steps.length > 0 && !recorded.has(path))
+      findings.fail(path, 'was used by the run, but its digest was not recorded');
   return recorded.size;
 }

@@ -1,6 +1,7 @@
 /** Which rows of a run's layers are bounded, by what radius, and from where: from the settings alone. */
-import { constrainableLayers } from '../../regularizers/index.ts';
+
 import type { Classifier } from '../../nn/index.ts';
+import { constrainableLayers } from '../../regularizers/index.ts';
 import type { RegularizationSettings } from '../../train/index.ts';
 import { type BallForm, boundedNorms, diagonalDistances } from './math/balls.ts';
 import { need, type Values } from './support.ts';
@@ -50,7 +51,9 @@ export function boundsOf(
     if (!Number.isFinite(radius) || !trains(`${layer.name}.weight`)) return [];
     const form = isDiagonal ? 'diagonal' : matrixForm;
     const scales = relative && !layer.isHead ? anchorNorms(layer, initial, matrixForm) : null;
-    return [{ ...layer, form, radii: Float64Array.from({ length: layer.rows }, (_, row) => radius * (scales?.[row] ?? 1)) }];
+    return [
+      { ...layer, form, radii: Float64Array.from({ length: layer.rows }, (_, row) => radius * (scales?.[row] ?? 1)) },
+    ];
   });
 }
 
@@ -70,7 +73,9 @@ function radii(
 ): (layer: LayerFacts) => number {
   const [inner, outer] = [extractor ?? Number.POSITIVE_INFINITY, classifier ?? Number.POSITIVE_INFINITY];
   if (depthFactor === 1) return ({ isHead }) => (isHead ? outer : inner);
-  const stages = stagesOf(layers.filter(({ kind, isHead }) => kind !== 'batchNorm2d' && !isHead).map(({ name }) => name));
+  const stages = stagesOf(
+    layers.filter(({ kind, isHead }) => kind !== 'batchNorm2d' && !isHead).map(({ name }) => name),
+  );
   return ({ name, isHead }) => {
     if (isHead) return outer;
     const stage = stages.findIndex((prefix) => name.startsWith(prefix));

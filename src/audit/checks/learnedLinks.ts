@@ -5,7 +5,7 @@ import { frobenius, largest, projected, rowNorms } from './math/balls.ts';
 import { keptShare, nextRadius, type RadiusState, rowProducts } from './math/learned.ts';
 import { type Bounded, ROUNDING } from './math/updates.ts';
 import type { ParameterStep, RecomputedStep } from './recomputedStep.ts';
-import { Findings, momentsOf, need } from './support.ts';
+import { type Findings, momentsOf, need } from './support.ts';
 
 /** `linear.`: what the names of the classifier's parameters begin with. */
 export const headOfStep = ({ layers }: RecomputedStep): string => `${layers.find(({ isHead }) => isHead)!.name}.`;
@@ -115,7 +115,9 @@ export function checkAverage(context: AuditContext, recomputed: RecomputedStep, 
   const decay = context.config.settings.optimizer.ema;
   if (decay === null) return 0;
   const { step } = recomputed;
-  const key = [...step.after.optimizer.keys()].find((name) => /^link\.\d+\.average\.0$/.test(name))?.replace(/\.0$/, '');
+  const key = [...step.after.optimizer.keys()]
+    .find((name) => /^link\.\d+\.average\.0$/.test(name))
+    ?.replace(/\.0$/, '');
   if (!key) {
     findings.fail(step.folder, 'holds no average of the weights, though the settings ask for one');
     return 0;
@@ -128,7 +130,10 @@ export function checkAverage(context: AuditContext, recomputed: RecomputedStep, 
       const expected = old[i]! + (1 - decay) * (weights[i]! - old[i]!);
       const limit = 4 * ROUNDING * (Math.abs(old[i]!) + Math.abs(weights[i]!));
       if (Math.abs(got![i]! - expected) <= limit) continue;
-      findings.fail(`step ${step.step}, ${name}, element ${i}`, `its average is ${got![i]}; from the weights follows ${expected}`);
+      findings.fail(
+        `step ${step.step}, ${name}, element ${i}`,
+        `its average is ${got![i]}; from the weights follows ${expected}`,
+      );
       break;
     }
   }

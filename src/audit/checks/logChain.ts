@@ -3,10 +3,11 @@
  * files, and the lines of type `record` those of the recorded steps. Who edits a line breaks the chain at the next one; who mends all
  * later lines too changes the digest of the last one, and contradicts what the other checks recompute.
  */
-import { stepFolder } from '../format.ts';
+
 import type { AuditContext, Check } from '../context.ts';
+import { sha256 } from '../digest.ts';
+import { stepFolder } from '../format.ts';
 import { outcomeOf } from '../verdict.ts';
-import { sha256 } from './digest.ts';
 import { count, Findings } from './support.ts';
 
 interface ChainedLine {
@@ -19,7 +20,10 @@ interface ChainedLine {
 
 const lineName = (lines: readonly ChainedLine[], at: number): string => {
   const { type, step, epoch } = lines[at]!;
-  const where = typeof step === 'number' ? ` (${type}, step ${step}${typeof epoch === 'number' ? `, epoch ${epoch}` : ''})` : ` (${type})`;
+  const where =
+    typeof step === 'number'
+      ? ` (${type}, step ${step}${typeof epoch === 'number' ? `, epoch ${epoch}` : ''})`
+      : ` (${type})`;
   return `log.ndjson, line ${at + 1}${where}`;
 };
 
@@ -35,7 +39,13 @@ export const logChain: Check = {
     const summary = findings.failed
       ? `${count(findings.failed, 'link')} of the log's chain broken.`
       : `${count(length, 'line')}, each with the digest of the one before it, and ${count(files, 'file')} with the digests in the log.`;
-    const tables = [{ title: 'The chain', columns: ['what', 'sha256'], rows: [['last line of the log: it stands for the whole', head]] }];
+    const tables = [
+      {
+        title: 'The chain',
+        columns: ['what', 'sha256'],
+        rows: [['last line of the log: it stands for the whole', head]],
+      },
+    ];
     return outcomeOf(summary, findings.list(), { head, tables });
   },
 };
@@ -54,7 +64,8 @@ async function checkLines({ configBytes, logLines, log }: AuditContext, findings
     before = await sha256(line);
   }
   const summaries = log.flatMap(({ type }, at) => (type === 'summary' ? [at] : []));
-  if (summaries.length === 0) findings.fail('log.ndjson', 'has no summary: the run is not complete, or its end was cut off');
+  if (summaries.length === 0)
+    findings.fail('log.ndjson', 'has no summary: the run is not complete, or its end was cut off');
   for (const at of summaries)
     if (at !== log.length - 1) findings.fail(lineName(log, at), 'is a summary, but lines follow it');
   return before;

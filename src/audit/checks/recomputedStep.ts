@@ -40,7 +40,11 @@ export function recompute(context: AuditContext, step: RecordedStep): Promise<Re
   return own;
 }
 
-const MOMENTS = { sgd: ['velocity'], adam: ['mean', 'square', 'largest'], adamw: ['mean', 'square', 'largest'] } as const;
+const MOMENTS = {
+  sgd: ['velocity'],
+  adam: ['mean', 'square', 'largest'],
+  adamw: ['mean', 'square', 'largest'],
+} as const;
 
 async function recomputeAnew(context: AuditContext, step: RecordedStep): Promise<RecomputedStep> {
   const { optimizer, regularization } = context.config.settings;
@@ -51,7 +55,11 @@ async function recomputeAnew(context: AuditContext, step: RecordedStep): Promise
       parameters.map((parameter) => [parameter, learningRateScale] as const),
     ),
   );
-  const [before, after, gradients] = [step.before.model, step.after.model, step.gradients].map(valuesOf) as [Values, Values, Values];
+  const [before, after, gradients] = [step.before.model, step.after.model, step.gradients].map(valuesOf) as [
+    Values,
+    Values,
+    Values,
+  ];
   const names = MOMENTS[optimizer.name];
   const [old, now] = [momentsOf(step, step.before.optimizer, names), momentsOf(step, step.after.optimizer, names)];
   const trainable = new Set(step.file.trainable);
@@ -66,7 +74,8 @@ async function recomputeAnew(context: AuditContext, step: RecordedStep): Promise
       step: step.step,
     };
     for (const moment of names)
-      if (!own.moments[moment] && (moment !== 'largest' || optimizer.amsgrad)) throw new Error(`${where} holds no ${moment} of ${name}.`);
+      if (!own.moments[moment] && (moment !== 'largest' || optimizer.amsgrad))
+        throw new Error(`${where} holds no ${moment} of ${name}.`);
     parameters.set(name, {
       name,
       trains: trainable.has(name),
@@ -91,7 +100,8 @@ export function worstElement(got: ArrayLike<number>, { values, bound }: Bounded)
   let worst = { index: 0, excess: 0 };
   for (let i = 0; i < values.length; i++) {
     const excess = Math.abs(got[i]! - values[i]!) / Math.max(bound[i]!, Number.MIN_VALUE);
-    if (!(excess <= worst.excess)) worst = { index: i, excess: Number.isNaN(excess) ? Number.POSITIVE_INFINITY : excess };
+    if (!(excess <= worst.excess))
+      worst = { index: i, excess: Number.isNaN(excess) ? Number.POSITIVE_INFINITY : excess };
   }
   return worst;
 }

@@ -1,7 +1,8 @@
 /** Learning rates, numbers of steps and batches, recomputed from the settings. */
+
+import { Random } from '../../tensor/random.ts';
 import type { AuditContext, AuditSession, Check } from '../context.ts';
 import type { StepsLine } from '../format.ts';
-import { Random } from '../../tensor/random.ts';
 import { outcomeOf } from '../verdict.ts';
 import { isSameRate, learningRateAt, type ScheduleFacts, shiftOf } from './math/schedules.ts';
 import { count, Findings, float64Session } from './support.ts';
@@ -16,7 +17,8 @@ interface Logged {
 export const schedule: Check = {
   id: 'schedule',
   title: 'The schedule was followed',
-  question: 'Had every step the learning rate that the settings ask for, were there as many steps as they ask for, and did each recorded step see the images that the seed chooses?',
+  question:
+    'Had every step the learning rate that the settings ask for, were there as many steps as they ask for, and did each recorded step see the images that the seed chooses?',
   async run(context) {
     const session = await float64Session(context);
     const facts = scheduleFacts(context, session);
@@ -39,7 +41,12 @@ function scheduleFacts({ config }: AuditContext, { loader }: AuditSession): Sche
   const { schedule: own, optimizer, epochs, batchSize, dropLast } = config.settings;
   const images = loader.dataset.length;
   const batches = dropLast ? Math.floor(images / batchSize) : Math.ceil(images / batchSize);
-  return { ...own, learningRate: optimizer.learningRate, epochs, stepsPerEpoch: Math.ceil(batches / optimizer.accumulate) };
+  return {
+    ...own,
+    learningRate: optimizer.learningRate,
+    epochs,
+    stepsPerEpoch: Math.ceil(batches / optimizer.accumulate),
+  };
 }
 
 /** Of all lines that hold a learning rate, and of the recorded steps. */
@@ -47,10 +54,20 @@ function loggedRates({ log, steps }: AuditContext): Logged[] {
   const inLog = log.flatMap((line, at): Logged[] => {
     const place = `log.ndjson, line ${at + 1}`;
     if (line.type === 'step' || line.type === 'epoch')
-      return [{ step: line.step - 1, learningRate: Number(line.learningRate), place: `${place} (${line.type}, step ${line.step})` }];
+      return [
+        {
+          step: line.step - 1,
+          learningRate: Number(line.learningRate),
+          place: `${place} (${line.type}, step ${line.step})`,
+        },
+      ];
     if (line.type !== 'steps') return [];
     const { first, learningRate } = line as unknown as StepsLine;
-    return learningRate.map((rate, i) => ({ step: first - 1 + i, learningRate: rate, place: `${place} (step ${first + i})` }));
+    return learningRate.map((rate, i) => ({
+      step: first - 1 + i,
+      learningRate: rate,
+      place: `${place} (step ${first + i})`,
+    }));
   });
   const recorded = steps.map(({ step, file, folder }) => ({
     step: step - 1,
@@ -65,7 +82,10 @@ function checkRates(facts: ScheduleFacts, logged: readonly Logged[], findings: F
     ({ step, learningRate }) => !isSameRate(learningRate, learningRateAt(facts, step), facts.learningRate),
   );
   if (wrong.length === 0) return;
-  const shift = shiftOf(facts, logged.filter(({ step }) => step + 3 < facts.epochs * facts.stepsPerEpoch && step >= 3));
+  const shift = shiftOf(
+    facts,
+    logged.filter(({ step }) => step + 3 < facts.epochs * facts.stepsPerEpoch && step >= 3),
+  );
   if (shift !== null) {
     findings.fail(
       wrong[0]!.place,
@@ -90,7 +110,10 @@ function checkCounts({ log }: AuditContext, facts: ScheduleFacts, findings: Find
     if (line.epoch !== i + 1) findings.fail(place, `the epoch's line says epoch ${String(line.epoch)}`);
     const expected = (i + 1) * facts.stepsPerEpoch;
     if (line.step !== expected)
-      findings.fail(place, `ends after step ${line.step}; the settings give ${expected}`, { value: line.step, limit: expected });
+      findings.fail(place, `ends after step ${line.step}; the settings give ${expected}`, {
+        value: line.step,
+        limit: expected,
+      });
   }
   const summary = log.at(-1)?.type === 'summary' ? log.at(-1)! : null;
   if (summary && epochs.length !== facts.epochs)
@@ -113,14 +136,23 @@ function checkNumbers(log: readonly Readonly<Record<string, unknown>>[], finding
   }
   for (const epoch of log.filter(({ type }) => type === 'epoch')) {
     const own = lines.filter((line) => line.epoch === epoch.epoch);
-    const sum = (pick: (line: StepsLine) => readonly number[]) => own.flatMap((line) => pick(line)).reduce((all, x) => all + x, 0);
+    const sum = (pick: (line: StepsLine) => readonly number[]) =>
+      own.flatMap((line) => pick(line)).reduce((all, x) => all + x, 0);
     const images = sum(({ images }) => images);
     if (own.length === 0 || images !== epoch.images) continue;
-    const loss = own.flatMap((line) => line.loss.map((value, i) => value * line.images[i]!)).reduce((all, x) => all + x, 0) / images;
+    const loss =
+      own.flatMap((line) => line.loss.map((value, i) => value * line.images[i]!)).reduce((all, x) => all + x, 0) /
+      images;
     const accuracy = sum(({ correct }) => correct) / images;
-    for (const [name, got, expected] of [['loss', epoch.loss, loss], ['accuracy', epoch.accuracy, accuracy]] as const) {
+    for (const [name, got, expected] of [
+      ['loss', epoch.loss, loss],
+      ['accuracy', epoch.accuracy, accuracy],
+    ] as const) {
       if (Math.abs(Number(got) - expected) <= 1e-9 * Math.max(1, Math.abs(expected))) continue;
-      findings.fail(`log.ndjson, epoch ${String(epoch.epoch)}`, `its ${name} is not the mean over its steps`, { value: Number(got), limit: expected });
+      findings.fail(`log.ndjson, epoch ${String(epoch.epoch)}`, `its ${name} is not the mean over its steps`, {
+        value: Number(got),
+        limit: expected,
+      });
     }
   }
 }
@@ -132,20 +164,28 @@ function checkBatches({ steps, config }: AuditContext, { loader }: AuditSession,
   let compared = 0;
   for (const { step, file, folder } of steps) {
     const epoch = Math.floor((step - 1) / stepsPerEpoch);
-    if (file.epoch !== epoch + 1) findings.fail(folder, `is said to be of epoch ${file.epoch}; step ${step} is of epoch ${epoch + 1}`);
+    if (file.epoch !== epoch + 1)
+      findings.fail(folder, `is said to be of epoch ${file.epoch}; step ${step} is of epoch ${epoch + 1}`);
     const order = new Random(seed).fork('order').fork(epoch).permutation(loader.dataset.length);
     const first = ((step - 1) % stepsPerEpoch) * optimizer.accumulate;
     for (const [i, batch] of file.batches.entries()) {
       compared++;
       const expected = order.subarray((first + i) * batchSize, (first + i + 1) * batchSize);
       const place = `${folder}, batch ${batch.number}`;
-      if (batch.number !== first + i) findings.fail(place, `is batch ${batch.number} of its epoch; it must be ${first + i}`);
+      if (batch.number !== first + i)
+        findings.fail(place, `is batch ${batch.number} of its epoch; it must be ${first + i}`);
       const at = batch.indices.findIndex((index, k) => index !== expected[k]);
       if (at >= 0 || batch.indices.length !== expected.length)
-        findings.fail(place, `holds image ${batch.indices[Math.max(at, 0)]} at place ${Math.max(at, 0)}; the seed gives image ${expected[Math.max(at, 0)]}`);
+        findings.fail(
+          place,
+          `holds image ${batch.indices[Math.max(at, 0)]} at place ${Math.max(at, 0)}; the seed gives image ${expected[Math.max(at, 0)]}`,
+        );
       const label = batch.labels.findIndex((own, k) => own !== loader.dataset.labels[batch.indices[k]!]);
       if (label >= 0)
-        findings.fail(place, `image ${batch.indices[label]} has the label ${batch.labels[label]}; the data set says ${loader.dataset.labels[batch.indices[label]!]}`);
+        findings.fail(
+          place,
+          `image ${batch.indices[label]} has the label ${batch.labels[label]}; the data set says ${loader.dataset.labels[batch.indices[label]!]}`,
+        );
     }
   }
   return compared;

@@ -18,7 +18,7 @@ async function openShared(context: AuditContext): Promise<Shared> {
   const session = await context.open('reference');
   // Training devices hold float32: what was drawn in float64 is rounded there.
   const state = await session.model.stateDict();
-  const initial = new Map([...state].map(([name, { data }]) => [name, Float64Array.from(data, (x) => Math.fround(Number(x)))]));
+  const initial = new Map([...valuesOf(state)].map(([name, values]) => [name, Float64Array.from(values, Math.fround)]));
   return { session, initial };
 }
 
@@ -39,7 +39,9 @@ export const initialState = async (context: AuditContext): Promise<Values> => (a
 
 /** Values of a state dict; counters as numbers. */
 export const valuesOf = (state: StateDict): Values =>
-  new Map([...state].map(([name, { data }]) => [name, data instanceof BigInt64Array ? Array.from(data, Number) : data]));
+  new Map(
+    [...state].map(([name, { data }]) => [name, data instanceof BigInt64Array ? Array.from(data, Number) : data]),
+  );
 
 /** @throws Error that names what is missing. */
 export function need(values: Values, name: string, where: string): ArrayLike<number> {
@@ -49,7 +51,11 @@ export function need(values: Values, name: string, where: string): ArrayLike<num
 }
 
 /** The optimiser's arrays of a recorded step by parameter: `velocity` of `conv1.weight`. */
-export function momentsOf(step: RecordedStep, state: StateDict, moments: readonly string[]): Map<string, Record<string, ArrayLike<number>>> {
+export function momentsOf(
+  step: RecordedStep,
+  state: StateDict,
+  moments: readonly string[],
+): Map<string, Record<string, ArrayLike<number>>> {
   const found = new Map<string, Record<string, ArrayLike<number>>>();
   for (const [arena, { members }] of step.file.arenas.entries()) {
     for (const moment of moments) {
@@ -95,7 +101,10 @@ function shortened(findings: readonly Finding[]): Finding[] {
   if (findings.length <= MOST_FINDINGS) return [...findings];
   const { status } = findings[0]!;
   const left = findings.length - MOST_FINDINGS;
-  return [...findings.slice(0, MOST_FINDINGS), { status, place: 'elsewhere', message: `${left} more of the same kind` }];
+  return [
+    ...findings.slice(0, MOST_FINDINGS),
+    { status, place: 'elsewhere', message: `${left} more of the same kind` },
+  ];
 }
 
 /** `1 step`, `2 steps`. */

@@ -4,7 +4,7 @@ import { outcomeOf, skipped } from '../verdict.ts';
 import { chained } from './chained.ts';
 import { checkAverage, checkRadii } from './learnedLinks.ts';
 import { clipFactor } from './math/updates.ts';
-import { type ParameterStep, recompute, type RecomputedStep, worstElement } from './recomputedStep.ts';
+import { type ParameterStep, type RecomputedStep, recompute, worstElement } from './recomputedStep.ts';
 import { brief, count, Findings } from './support.ts';
 
 const OPTIMIZER_NAMES = { sgd: 'SGD', adam: 'Adam', adamw: 'AdamW' } as const;
@@ -12,7 +12,8 @@ const OPTIMIZER_NAMES = { sgd: 'SGD', adam: 'Adam', adamw: 'AdamW' } as const;
 export const update: Check = {
   id: 'update',
   title: 'Every update follows from its gradient',
-  question: 'Does the optimiser’s published formula, computed anew from the recorded gradient, give the recorded weights?',
+  question:
+    'Does the optimiser’s published formula, computed anew from the recorded gradient, give the recorded weights?',
   async run(context) {
     if (context.steps.length === 0) return skipped('No step was recorded.');
     const findings = new Findings();
@@ -67,7 +68,11 @@ function failElement(
   );
 }
 
-function checkMoments(step: RecordedStep, { name, update: own, momentsAfter }: ParameterStep, findings: Findings): number {
+function checkMoments(
+  step: RecordedStep,
+  { name, update: own, momentsAfter }: ParameterStep,
+  findings: Findings,
+): number {
   let most = 0;
   for (const [moment, expected] of Object.entries(own.moments)) {
     const got = momentsAfter[moment];
@@ -88,11 +93,17 @@ function checkMoments(step: RecordedStep, { name, update: own, momentsAfter }: P
 }
 
 /** Where the norm of the gradient was measured: it is that of the recorded gradient, clipped or not. */
-function checkNorm(context: AuditContext, step: RecordedStep, { parameters }: RecomputedStep, findings: Findings): void {
+function checkNorm(
+  context: AuditContext,
+  step: RecordedStep,
+  { parameters }: RecomputedStep,
+  findings: Findings,
+): void {
   const { gradNorm } = step.file.metrics;
   if (gradNorm === null) return;
   let squares = 0;
-  for (const { gradient } of parameters.values()) for (let i = 0; i < gradient.length; i++) squares += gradient[i]! ** 2;
+  for (const { gradient } of parameters.values())
+    for (let i = 0; i < gradient.length; i++) squares += gradient[i]! ** 2;
   const norm = Math.sqrt(squares);
   const expected = gradNorm * clipFactor(gradNorm, context.config.settings.optimizer.clipGradNorm);
   if (Math.abs(norm - expected) <= 1e-5 * expected) return;

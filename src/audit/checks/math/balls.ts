@@ -43,7 +43,8 @@ export function frobenius({ weights, anchors }: Pick<Matrix, 'weights' | 'anchor
   return Math.sqrt(sum);
 }
 
-export const largest = (values: Numbers): number => Array.prototype.reduce.call<Numbers, [(a: number, b: number) => number, number], number>(values, Math.max, 0);
+export const largest = (values: Numbers): number =>
+  Array.prototype.reduce.call<Numbers, [(a: number, b: number) => number, number], number>(values, Math.max, 0);
 
 /** (rows) what the form bounds: each row's own norm, or that of its layer. */
 export function boundedNorms(form: BallForm, matrix: Matrix): Float64Array {

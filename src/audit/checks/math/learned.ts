@@ -46,8 +46,7 @@ export function nextRadius({ before, dots, previous, largest, k, step }: RadiusI
 export function rowProducts(gradient: Numbers, weights: Numbers, anchors: Numbers, rows: number): Float64Array {
   const length = weights.length / rows;
   const out = new Float64Array(rows);
-  for (let i = 0; i < weights.length; i++)
-    out[Math.floor(i / length)]! += gradient[i]! * (weights[i]! - anchors[i]!);
+  for (let i = 0; i < weights.length; i++) out[Math.floor(i / length)]! += gradient[i]! * (weights[i]! - anchors[i]!);
   return out;
 }
 

@@ -23,7 +23,8 @@ export interface ScheduleFacts {
   readonly decayFactor: number;
 }
 
-const halfCosine = (from: number, to: number, t: number): number => from + (to - from) * Math.sin((Math.PI * t) / 2) ** 2;
+const halfCosine = (from: number, to: number, t: number): number =>
+  from + (to - from) * Math.sin((Math.PI * t) / 2) ** 2;
 
 /** η of step `step` (from 0). */
 export function learningRateAt(facts: ScheduleFacts, step: number): number {

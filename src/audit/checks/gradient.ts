@@ -1,0 +1,157 @@
+/**
+ * The recorded gradient against differences of the loss. For a random direction d, in float64 on the reference device,
+ *
+ *   (L(w + h·d) − L(w − h·d)) / 2h   against   ⟨g, d⟩
+ *
+ * d is normal, with the root mean square of each parameter's own weights for its standard deviation, so that ⟨g, d⟩ has the standard
+ * deviation s = √Σ_p rms(w_p)²·‖g_p‖² over the parameters of the direction; the difference is judged as a share of s. The gradient is that
+ * of a network in float32: through all layers it is off by some 10⁻⁵ of itself, and so is ⟨g, d⟩ of s. With h = 10⁻⁵ the difference's own
+ * error is h² times third derivatives, some 10⁻⁸ of s, and 10⁻¹⁵·L/(h·s) of rounding.
+ */
+import { Random } from '../../tensor/random.ts';
+import type { AuditContext, Check, RecordedStep } from '../context.ts';
+import { outcomeOf, skipped } from '../verdict.ts';
+import { isAffordable } from './cost.ts';
+import { type Float64Loss, float64Loss } from './float64Loss.ts';
+import { clipFactor } from './math/updates.ts';
+import { brief, count, Findings, need, type Values, valuesOf } from './support.ts';
+
+/** Of s. */
+export const GRADIENT_LIMIT = 2e-3;
+/** Of the loss. */
+export const LOSS_LIMIT = 1e-4;
+const STEP = 1e-5;
+/** A parameter that is all zeros moves by so much. */
+const LEAST_SCALE = 1e-3;
+
+interface Direction {
+  /** `all layers`, or the layers' names. */
+  readonly name: string;
+  /** By parameter. */
+  readonly values: ReadonlyMap<string, Float64Array>;
+  /** ⟨g, d⟩, and what it is expected to be in size. */
+  readonly slope: number;
+  readonly scale: number;
+}
+
+export const gradient: Check = {
+  id: 'gradient',
+  title: 'The gradients are slopes of the loss',
+  question: 'If the weights move a little in a random direction, does the loss change as the recorded gradient says?',
+  async run(context) {
+    if (context.steps.length === 0) return skipped('No step was recorded.');
+    const why = isAffordable(context);
+    if (why) return skipped(why);
+    const findings = new Findings();
+    const layers: { layer: string; step: number; values: { 'gradient error': number } }[] = [];
+    let worst = 0;
+    for (const [i, step] of context.steps.entries()) {
+      const loss = await float64Loss(context, step);
+      checkLoss(step, loss, findings);
+      for (const direction of directionsOf(context, step, i === 0 || context.thorough)) {
+        const error = await checkDirection(context, loss, direction, findings);
+        layers.push({ layer: direction.name, step: step.step, values: { 'gradient error': error } });
+        worst = Math.max(worst, error);
+      }
+      loss.release();
+    }
+    return outcomeOf(
+      findings.failed
+        ? `${count(findings.failed, 'slope or loss')} of the recorded steps are not those of the loss in float64.`
+        : `${count(layers.length, 'direction')} in ${count(context.steps.length, 'step')}: the slope of the float64 loss and the recorded gradient differ by ${brief(worst)} of the gradient's size at most (allowed: ${GRADIENT_LIMIT}).`,
+      findings.list(),
+      { layers },
+    );
+  },
+};
+
+/** The loss that was logged, against float64. */
+function checkLoss({ step, file }: RecordedStep, { base }: Float64Loss, findings: Findings): void {
+  const pairs = [
+    ['loss', file.metrics.loss, base.loss],
+    ['penalty', file.metrics.penalty ?? 0, base.penalty],
+  ] as const;
+  for (const [what, got, expected] of pairs) {
+    if (Math.abs(got - expected) <= LOSS_LIMIT * Math.max(Math.abs(expected), 1e-3)) continue;
+    findings.fail(`step ${step}`, `its ${what} is said to be ${got}; in float64 it is ${expected}`, {
+      value: got,
+      limit: expected,
+    });
+  }
+}
+
+/** One over everything that trains; where asked for, one for every part of the network (`thorough`: every layer). */
+function directionsOf(context: AuditContext, step: RecordedStep, byPart: boolean): Direction[] {
+  const [weights, gradients] = [valuesOf(step.before.model), valuesOf(step.gradients)];
+  const random = new Random(step.step).fork('direction');
+  const make = (name: string, parameters: readonly string[]) =>
+    directionAlong(name, parameters, weights, gradients, random.fork(name));
+  const all = make('all layers', step.file.trainable);
+  if (!byPart) return [all];
+  const groups = new Map<string, string[]>();
+  for (const name of step.file.trainable) {
+    const layer = name.slice(0, name.lastIndexOf('.'));
+    const part = context.thorough ? layer : partOf(layer);
+    groups.set(part, [...(groups.get(part) ?? []), name]);
+  }
+  return [all, ...[...groups].map(([part, parameters]) => make(part, parameters))];
+}
+
+/** `layer1.0` of `layer1.0.conv2`: the block that a layer belongs to; a layer outside of all blocks is a part of its own. */
+const partOf = (layer: string): string => layer.match(/^.*?\.\d+(?=\.)/)?.[0] ?? layer;
+
+function directionAlong(
+  name: string,
+  parameters: readonly string[],
+  weights: Values,
+  gradients: Values,
+  random: Random,
+): Direction {
+  const values = new Map<string, Float64Array>();
+  let [slope, variance] = [0, 0];
+  for (const parameter of parameters) {
+    const [w, g] = [need(weights, parameter, 'the step'), need(gradients, parameter, 'the step')];
+    const scale = Math.max(rms(w), LEAST_SCALE);
+    const d = Float64Array.from({ length: w.length }, () => scale * random.normal());
+    values.set(parameter, d);
+    for (let i = 0; i < d.length; i++) {
+      slope += g[i]! * d[i]!;
+      variance += (g[i]! * scale) ** 2;
+    }
+  }
+  return { name, values, slope, scale: Math.sqrt(variance) };
+}
+
+function rms(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! ** 2;
+  return Math.sqrt(sum / values.length);
+}
+
+/** Returns the error as a share of the slope's size. */
+async function checkDirection(
+  context: AuditContext,
+  loss: Float64Loss,
+  direction: Direction,
+  findings: Findings,
+): Promise<number> {
+  const { step } = loss;
+  const at = async (h: number) => {
+    const { loss: own, penalty } = await loss.at(moved(valuesOf(step.before.model), direction, h));
+    return own + penalty;
+  };
+  const difference = ((await at(STEP)) - (await at(-STEP))) / (2 * STEP);
+  const clip = context.config.settings.optimizer.clipGradNorm;
+  const expected = difference * clipFactor(step.file.metrics.gradNorm ?? 0, clip);
+  const error = Math.abs(expected - direction.slope) / Math.max(direction.scale, 1e-9);
+  if (!(error <= GRADIENT_LIMIT))
+    findings.fail(
+      `step ${step.step}, ${direction.name}`,
+      `along a random direction the loss rises by ${brief(expected)}; the recorded gradient says ${brief(direction.slope)}`,
+      { value: error, limit: GRADIENT_LIMIT },
+    );
+  return error;
+}
+
+const moved = (weights: Values, { values }: Direction, h: number): Map<string, Float64Array> =>
+  new Map([...values].map(([name, d]) => [name, d.map((own, i) => weights.get(name)![i]! + h * own)]));

@@ -1,5 +1,5 @@
 /**
- * No image of the test set was trained on. The same pixels in both fail; images that look alike (8 of the 64 bits of a difference hash, or
+ * No image of the test set was trained on. The same pixels in both fail; images that look alike (4 of the 64 bits of a difference hash, or
  * fewer, differ) are notes, for a person to look at. Where the data set is one that is published with its split, and its digest is the
  * published one, repetitions are its own and notes too: a run cannot help them.
  */

@@ -43,8 +43,11 @@ export function frobenius({ weights, anchors }: Pick<Matrix, 'weights' | 'anchor
   return Math.sqrt(sum);
 }
 
-export const largest = (values: Numbers): number =>
-  Array.prototype.reduce.call<Numbers, [(a: number, b: number) => number, number], number>(values, Math.max, 0);
+export function largest(values: Numbers): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, values[i]!);
+  return most;
+}
 
 /** (rows) what the form bounds: each row's own norm, or that of its layer. */
 export function boundedNorms(form: BallForm, matrix: Matrix): Float64Array {

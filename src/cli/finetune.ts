@@ -65,6 +65,20 @@ export function finetuneCommand(context: Context): Command {
   const command = new Command('finetune')
     .description('fine-tune pre-trained weights on new classes')
     .addHelpText('after', EXAMPLES);
+  addFinetuneOptions(command);
+  addOutputOptions(command);
+  return command.action(async (options: FinetuneOptions) => {
+    const { quiet: isQuiet, normHist } = options;
+    const describe = (result: TrainingResult): string => {
+      const rows = [isQuiet && quietRow(result), normHist && normRows(result.distances)].filter(Boolean);
+      return rows.length > 0 ? rows.join('\n') : describeSummary(result.summary);
+    };
+    await runOrResume(command, options, context, () => settingsOf(command, options), { isQuiet, describe });
+  });
+}
+
+/** All options of the command but those of its output: whatever runs many fine-tunings takes them too. */
+export function addFinetuneOptions(command: Command): void {
   command.optionsGroup('Network:');
   command
     .addOption(
@@ -82,17 +96,14 @@ export function finetuneCommand(context: Context): Command {
   addTrainingOptions(command, DEFAULTS);
   addAuthorsOptions(command);
   addDeviceOptions(command);
-  addOutputOptions(command);
-  return command.action(async (given: FinetuneOptions) => {
-    const options = withAuthorsNames(withPreset(command, given));
-    const { quiet: isQuiet, normHist } = options;
-    const describe = (result: TrainingResult): string => {
-      const rows = [isQuiet && quietRow(result), normHist && normRows(result.distances)].filter(Boolean);
-      return rows.length > 0 ? rows.join('\n') : describeSummary(result.summary);
-    };
-    await runOrResume(command, options, context, () => finetuneSettings(options), { isQuiet, describe });
-  });
 }
+
+/** What `options` of `command` say; `changed` stand in the place of theirs, by the names of `FinetuneOptions`. */
+export const settingsOf = (
+  command: Command,
+  options: FinetuneOptions,
+  changed: Partial<FinetuneOptions> = {},
+): Promise<TrainingSettings> => finetuneSettings(withAuthorsNames({ ...withPreset(command, options), ...changed }));
 
 const enb0 = 'efficientnet_b0';
 const networkName = (text: string): string => choice(modelNames())(text === 'enb0' ? enb0 : text);
@@ -144,7 +155,9 @@ async function finetuneSettings(options: FinetuneOptions): Promise<TrainingSetti
     weights: weights ?? null,
     regularization,
     trainOnValidation: options.test,
-    evaluateOn: preset === 'authors' && !options.test ? 'val' : 'test',
+    ...(preset === 'authors' && !options.test
+      ? { evaluateOn: 'val', evaluateEvery: 0 }
+      : { evaluateOn: 'test', evaluateEvery: settings.evaluateEvery }),
     optimizer: { ...settings.optimizer, ...(preset === 'authors' && { semantics: 'keras', epsilon: 1e-7 }) },
   };
 }

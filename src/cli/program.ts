@@ -9,11 +9,14 @@ import { EXIT, exitCodeOf, isWritten, oneLine } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
+import { workerCommand } from './jobs/worker.ts';
 import { VERSION } from './package.ts';
 import { recipeCommand } from './recipe.ts';
 import { reportCommand } from './report.ts';
 import { summarizeCommand } from './summarize.ts';
+import { sweepCommand } from './sweep.ts';
 import { trainCommand } from './train.ts';
+import { tuneCommand } from './tune.ts';
 
 /** Runs one command to its end. Errors become one line on stderr (their stack too with --debug) and the exit code. */
 export async function runCli(args: readonly string[], streams: Context['streams'] = process): Promise<number> {
@@ -50,6 +53,8 @@ function programFor(context: Context): Command {
     evaluateCommand,
     trainCommand,
     exportCommand,
+    tuneCommand,
+    sweepCommand,
     summarizeCommand,
     reportCommand,
     recipeCommand,
@@ -57,6 +62,7 @@ function programFor(context: Context): Command {
     doctorCommand,
   ];
   for (const make of commands) program.addCommand(make(context));
+  program.addCommand(workerCommand(context), { hidden: true });
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => stdout.write(text),

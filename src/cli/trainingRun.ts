@@ -26,6 +26,8 @@ export interface RunRequest {
   readonly record?: RecordPlan;
   readonly output: Output;
   readonly signal: AbortSignal;
+  /** Called after every epoch, when all of it is stored. */
+  readonly onEpoch?: (record: EpochRecord, validation: Evaluation | null) => void;
 }
 
 /** The last line of `--json`. */
@@ -154,8 +156,11 @@ async function train(
     signal,
     ...(checkpoint && { resume: checkpoint }),
     onStep: (record) => watch.step(record),
-    onEpoch: async (record, state) =>
-      watch.epoch(record, await validationOf(session, settings, record), await ball.distances(), state),
+    onEpoch: async (record, state) => {
+      const validation = await validationOf(session, settings, record);
+      await watch.epoch(record, validation, await ball.distances(), state);
+      request.onEpoch?.(record, validation);
+    },
   }).finally(() => watch.stop());
   watch.keepSteps(last.position.epoch + 1);
   if (status === 'interrupted') throw await interrupted(run, last, settings);
@@ -199,8 +204,10 @@ async function validationOf(
   settings: TrainingSettings,
   { epoch }: EpochRecord,
 ): Promise<Evaluation | null> {
-  const { evaluateEvery, evaluateOn } = settings;
-  if (!dataset.val || evaluateOn === 'val' || evaluateEvery === 0 || epoch % evaluateEvery !== 0) return null;
+  const { evaluateEvery, evaluateOn, epochs } = settings;
+  if (!dataset.val || evaluateEvery === 0 || epoch % evaluateEvery !== 0) return null;
+  // In the end those images are evaluated anyway.
+  if (evaluateOn === 'val' && epoch === epochs) return null;
   average?.swap();
   const evaluation = await evaluate(model, evaluationLoader(dataset.val, preprocessing, settings));
   average?.swap();

@@ -24,10 +24,15 @@ export interface EvaluateOptions {
   readonly onLogits?: (logits: ArrayLike<number>, batch: Batch) => void;
 }
 
+/** The model gives NaN or infinity. */
+export class NonFiniteLogitsError extends Error {
+  override readonly name = 'NonFiniteLogitsError';
+}
+
 /** How many batches the device may have in work while the host counts. */
 const BATCHES_AHEAD = 2;
 
-/** Leaves the model in evaluation mode. Throws an AbortError's reason when `signal` aborts, and where a logit is not finite. */
+/** Leaves the model in evaluation mode. Rejects with the reason of `signal` when it aborts, and with NonFiniteLogitsError. */
 export async function evaluate(model: Module, loader: BatchSource, options: EvaluateOptions = {}): Promise<Evaluation> {
   model.eval();
   const counts = { images: 0, top1: 0, top5: 0, loss: 0 };
@@ -74,7 +79,7 @@ function count(
   labels.forEach((label, n) => {
     const z = Array.from({ length: classes }, (_, j) => logits[n * classes + j]!);
     if (!z.every(Number.isFinite)) {
-      throw new Error(
+      throw new NonFiniteLogitsError(
         `The model gives image ${indices[n]} a logit that is not finite: [${z.slice(0, 5).join(', ')}, …].`,
       );
     }

@@ -131,6 +131,11 @@ export class NonFiniteLossError extends Error {
   }
 }
 
+/** An update made weights that are NaN or infinite. */
+export class NonFiniteWeightsError extends Error {
+  override readonly name = 'NonFiniteWeightsError';
+}
+
 /** A step that was enqueued, with its numbers on their way. */
 interface Enqueued {
   readonly position: Position;
@@ -157,7 +162,7 @@ function refuseNonFinite({ model }: Checkpoint, { epoch, step }: EpochRecord): v
     const element = (data as NumericArray).findIndex((value: number) => !Number.isFinite(Number(value)));
     if (element < 0) continue;
     const value = Number(data[element]);
-    throw new Error(
+    throw new NonFiniteWeightsError(
       `After step ${step} (the last of epoch ${epoch}) ${name} holds ${value} at element ${element}. Lower the learning rate.`,
     );
   }

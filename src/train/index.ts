@@ -8,7 +8,7 @@ export {
   restoreCheckpoint,
   unpackCheckpoint,
 } from './checkpoint.ts';
-export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
+export { type EvaluateOptions, type Evaluation, evaluate, NonFiniteLogitsError } from './evaluate.ts';
 export {
   type BatchSource,
   type EpochRecord,
@@ -16,6 +16,7 @@ export {
   type FitResult,
   fit,
   NonFiniteLossError,
+  NonFiniteWeightsError,
   type StepInWork,
   type StepRecord,
   type StepWatcher,

@@ -7,6 +7,7 @@ import { Command, Option } from 'commander';
 import type { RecordPlan } from '../train/index.ts';
 import { describeComparison } from './comparison.ts';
 import type { Context } from './context.ts';
+import { type DashboardOption, dashboardOption, withDashboard } from './dashboard.ts';
 import { MAIN_JOB_EPOCHS, MAIN_JOB_METHODS, type MainJobMethod, mainJob } from './mainJob.ts';
 import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOptions, recordOption } from './options.ts';
 import { Output } from './output.ts';
@@ -14,7 +15,7 @@ import { wholeNumber } from './parse.ts';
 import { freePath } from './runFolder.ts';
 import { startRun, type TrainingResult } from './trainingRun.ts';
 
-interface DemoOptions extends OutputOptions, DeviceOptions {
+interface DemoOptions extends OutputOptions, DeviceOptions, DashboardOption {
   readonly seed: number;
   readonly epochs: number;
   readonly record: RecordPlan;
@@ -35,13 +36,16 @@ export function demoCommand(context: Context): Command {
     .addOption(new Option('--epochs <n>', 'of both runs').argParser(wholeNumber(1)).default(MAIN_JOB_EPOCHS))
     .addOption(new Option('--seed <n>', 'of both runs').argParser(wholeNumber(0)).default(0))
     .addOption(recordOption())
-    .option('--out <folder>', 'where the two run folders go (default: a new one, runs/demo)');
+    .option('--out <folder>', 'where the two run folders go (default: a new one, runs/demo)')
+    .addOption(dashboardOption());
   addDeviceOptions(command);
   addOutputOptions(command);
   return command.action(async (options: DemoOptions) => {
     const output = new Output(options.json, context.streams);
     try {
-      const results = await runBoth(options, output, context.signal);
+      const out = options.out ?? freePath('runs/demo');
+      const run = () => runBoth({ ...options, out }, output, context.signal);
+      const results = await withDashboard(options.dashboard, out, output, run);
       output.record({ type: 'summary', runs: results.map(({ summary }) => summary) });
       const [free, held] = results as [TrainingResult, TrainingResult];
       output.result(describeComparison(free, held));
@@ -51,9 +55,12 @@ export function demoCommand(context: Context): Command {
   });
 }
 
-async function runBoth(options: DemoOptions, output: Output, signal: AbortSignal): Promise<TrainingResult[]> {
-  const out = options.out ?? freePath('runs/demo');
-  const { seed, epochs, threads, record } = options;
+async function runBoth(
+  options: DemoOptions & { readonly out: string },
+  output: Output,
+  signal: AbortSignal,
+): Promise<TrainingResult[]> {
+  const { seed, epochs, threads, record, out } = options;
   const device = { device: options.device, ...(threads !== undefined && { threads }) };
   const results: TrainingResult[] = [];
   for (const method of MAIN_JOB_METHODS) {

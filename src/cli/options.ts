@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { DEVICE_CHOICES, type DeviceChoice } from '../devices/choose.ts';
 import { modelNames } from '../nn/index.ts';
 import type { RecordPlan } from '../train/index.ts';
+import { type DashboardOption, dashboardOption } from './dashboard.ts';
 import { choice, list, number, pair, recordPlan, rgb, wholeNumber } from './parse.ts';
 import {
   AUGMENTATIONS,
@@ -27,7 +28,7 @@ export interface DataOptions {
   readonly mean?: [number, number, number];
   readonly std?: [number, number, number];
 }
-export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptions {
+export interface TrainingOptions extends OutputOptions, DeviceOptions, DataOptions, DashboardOption {
   readonly network?: string;
   readonly trainPerClass?: number;
   readonly trainFraction?: number;
@@ -136,7 +137,8 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
     )
     .addOption(recordOption())
     .option('--out <run>', 'the run folder to make (default: a new one under runs/)')
-    .option('--resume <run>', 'go on with a stopped run, with its own settings');
+    .option('--resume <run>', 'go on with a stopped run, with its own settings')
+    .addOption(dashboardOption());
 }
 
 /** Which steps are recorded where nothing is said. */

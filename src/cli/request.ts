@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Context } from './context.ts';
+import { withDashboard } from './dashboard.ts';
 import { UsageError } from './errors.ts';
 import { FREE } from './methodOptions.ts';
 import type { TrainingOptions } from './options.ts';
@@ -84,7 +85,7 @@ function optimizerSettings(options: TrainingOptions): OptimizerSettings {
 }
 
 /** Options that may accompany `--resume`: they do not change the result. */
-const ALLOWED_WITH_RESUME = new Set(['resume', 'json', 'debug', 'threads', 'quiet', 'normHist']);
+const ALLOWED_WITH_RESUME = new Set(['resume', 'json', 'debug', 'threads', 'quiet', 'normHist', 'dashboard']);
 
 /** Runs what `settings` says, or goes on with `--resume`; `describe` is what people read in the end. */
 export async function runOrResume(
@@ -101,12 +102,15 @@ export async function runOrResume(
     const device = { device: options.device, ...(threads !== undefined && { threads }) };
     if (options.resume !== undefined) {
       checkOnlyResume(command);
-      output.result(describe(await resumeRun(options.resume, { device, output, signal })));
+      const path = options.resume;
+      const resume = () => resumeRun(path, { device, output, signal });
+      output.result(describe(await withDashboard(options.dashboard, path, output, resume)));
       return;
     }
     const chosen = await settings();
     const out = options.out ?? freePath(`runs/${nameOf(chosen)}`);
-    output.result(describe(await startRun({ settings: chosen, device, out, output, signal, record: options.record })));
+    const start = () => startRun({ settings: chosen, device, out, output, signal, record: options.record });
+    output.result(describe(await withDashboard(options.dashboard, out, output, start)));
   } finally {
     output.close();
   }

@@ -105,7 +105,8 @@ export function wilson(share: number, count: number): [low: number, high: number
 
 /** What was run, in a sentence or two. */
 export function describeStudy({ runs, searches }: Study, tasks: readonly Task[]): string {
-  if (runs.length === 0) return `${plural(searches.length, 'search', 'searches')}, no finished study.`;
+  if (runs.length === 0)
+    return searches.length === 0 ? '' : `${plural(searches.length, 'search', 'searches')}, no runs yet.`;
   const complete = runs.filter(({ summary }) => summary !== null);
   const values = (pick: (run: ReportRun) => string) => [...new Set(runs.map(pick))];
   const methods = values(({ method }) => method);

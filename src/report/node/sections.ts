@@ -42,17 +42,50 @@ const isHtml = (value: Html | null): value is Html => value !== null;
 /** What a method is, in a few words; null where it is not known. */
 export type AboutMethod = (method: string) => string | null;
 
-export function resultPart(tasks: readonly Task[], about: AboutMethod): Part {
+export function resultPart({ runs }: Study, tasks: readonly Task[], about: AboutMethod): Part {
   const { headline, sentences } = verdictOf(tasks);
   const judged = tasks.filter(({ table }) => table !== null);
   return partOf(
     'result',
     'Result',
     verdict('info', headline, ...sentences),
+    progressTable(runs.filter(({ summary }) => summary === null)),
     judged.map(resultTable),
     glossary(judged, about),
     judged.filter(({ table }) => table!.rows.length > 1 || table!.rows[0]!.count > 1).map(accuracyFigure),
   );
+}
+
+/** Runs that go on, or were stopped. */
+function progressTable(runs: readonly ReportRun[]): Html {
+  if (runs.length === 0) return NOTHING;
+  const columns = [
+    'not complete',
+    'seed',
+    'epoch',
+    'loss',
+    'training accuracy',
+    'validation accuracy',
+    'distance/radius',
+  ];
+  return dataTable({
+    caption: 'Runs that are not complete, as far as they got',
+    columns: columns.map((title, i) => ({ title, isNumber: i > 0 })),
+    isTall: runs.length > 12,
+    rows: runs.map(({ method, config, epochs, steps }) => {
+      const last = epochs.at(-1);
+      const step = steps.at(-1);
+      return [
+        method,
+        config.settings.seed,
+        `${last?.epoch ?? 0} of ${config.settings.epochs}`,
+        last ? short(last.loss) : step ? short(step.loss) : '',
+        last && percent(last.accuracy),
+        last?.validation && percent(last.validation.top1),
+        last?.worstRatio === undefined || last.worstRatio === null ? '' : last.worstRatio.toFixed(6),
+      ];
+    }),
+  });
 }
 
 function glossary(tasks: readonly Task[], about: AboutMethod): Html {

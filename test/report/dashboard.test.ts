@@ -185,7 +185,7 @@ describe('--dashboard', () => {
   afterAll(() => workspace.remove());
 
   it('shows a run while it goes on, and leaves its bytes as they are, whoever comes and goes', async () => {
-    const data = await workspace.images('animals', ['cat', 'dog'], { train: 24, test: 4 });
+    const data = await workspace.images('animals', ['cat', 'dog'], { train: 10, test: 4 });
     const args = [
       'finetune',
       '--network',
@@ -199,7 +199,18 @@ describe('--dashboard', () => {
       '4',
     ];
     const train = (name: string, ...more: string[]) =>
-      marsgrad([...args, '--epochs', '16', '--device', 'cpu', '--threads', '1', '--out', workspace.path(name), ...more]);
+      marsgrad([
+        ...args,
+        '--epochs',
+        '16',
+        '--device',
+        'cpu',
+        '--threads',
+        '1',
+        '--out',
+        workspace.path(name),
+        ...more,
+      ]);
     const probe = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => probe.once('listening', resolve));
     const { port } = probe.address() as AddressInfo;

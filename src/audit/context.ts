@@ -5,6 +5,7 @@ import type { StateDict } from '../io/index.ts';
 import type { Classifier, Preprocessing } from '../nn/index.ts';
 import type { EMA, Optimizer, Schedule } from '../optim/index.ts';
 import type { Ball, Penalty, TPGM } from '../regularizers/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { LogRecord, Predictions, RunConfig, StepMetrics } from '../train/index.ts';
 import type { StepFile } from './format.ts';
 import type { Outcome } from './verdict.ts';
@@ -71,7 +72,9 @@ export interface AuditSession {
    * resumed run would need is all there.
    */
   enter(step: RecordedStep): void;
-  /** Forward, backward and update as training does them (`trainStep`), from where `enter` left off. */
+  /** Enqueues forward, backward and update as training does them (`trainStep`), from where `enter` left off; its five numbers. */
+  enqueue(step: RecordedStep, batches: readonly Batch[]): Tensor;
+  /** The same, and waits for the numbers. */
   train(step: RecordedStep, batches: readonly Batch[]): Promise<StepMetrics>;
   close(): void;
 }
@@ -98,6 +101,8 @@ export interface AuditContext {
   readonly log: readonly (LogRecord & Readonly<Record<string, unknown>>)[];
   /** In the order of the steps. */
   readonly steps: readonly RecordedStep[];
+  /** Of `steps`, those that costly checks look at: the first and the last, or what was asked for. */
+  readonly chosenSteps: readonly RecordedStep[];
   /** Why a recorded step is not among `steps`: its files are missing or damaged. */
   readonly unreadable: readonly { readonly place: string; readonly message: string }[];
   readonly files: RunFiles;

@@ -115,6 +115,8 @@ class Tracer {
     if (inBackward) {
       this.phase = 'backward';
       this.operations.set(inBackward.id, inBackward.operation);
+      // An operation that only passes its gradient on launches nothing backwards; whoever comes after it knows it.
+      for (const { node } of inBackward.inputs) if (node) this.operations.set(node.id, node.operation);
       return inBackward.id;
     }
     if (this.phase === 'backward') this.phase = 'update';

@@ -1,0 +1,217 @@
+/**
+ * A recorded step once more, on two devices in lockstep: on the run's kind of device and, from the step's inputs alone, in float64.
+ * After every launch
+ *
+ *   error   the device's output against the kernel's float64 reference, from the device's own inputs: is this kernel right?
+ *   drift   the device's output against the float64 step's: does what went before add up?
+ *
+ * In the end the device's state is held against the record, and the float64 step's numbers too.
+ */
+import type { DeviceKind, Launch, NumericArray } from '../devices/device.ts';
+import type { StateDict } from '../io/index.ts';
+import type { BufferSpec } from '../kernels/contract.ts';
+import { readMetrics, type StepMetrics } from '../train/index.ts';
+import { compareOutput, differenceOf } from './compare.ts';
+import type { AuditContext, AuditSession, RecordedStep, StepState } from './context.ts';
+import { sha256OfValues } from './digest.ts';
+import { type RecordedLaunch, toJson } from './format.ts';
+import { LockstepDevice } from './lockstep.ts';
+import { gradientsOf, optimizerEntries } from './record.ts';
+import { traceLaunches } from './trace.ts';
+
+/** One output of one launch. */
+export interface ReplayedOutput {
+  readonly launch: RecordedLaunch;
+  readonly buffer: string;
+  readonly error: number;
+  readonly tolerance: number;
+  readonly ulps: readonly number[];
+  readonly worst: { readonly index: number; readonly got: number; readonly expected: number };
+  /** A sentence where the kernel's contract is broken. */
+  readonly problem: string | null;
+  readonly drift: number;
+}
+
+export interface StepOutcome {
+  readonly metrics: StepMetrics;
+  readonly gradients: StateDict;
+  readonly after: StepState;
+}
+
+export interface StepReplay {
+  readonly step: RecordedStep;
+  readonly device: DeviceKind;
+  /** Inputs that could not be made again: sentences. */
+  readonly inputProblems: readonly string[];
+  /** Where the launches are not those of the record: a sentence. */
+  readonly launchProblem: string | null;
+  /** Launches that a session just opened makes beside those of the record: tables that it builds once. */
+  readonly extraLaunches: number;
+  readonly outputs: readonly ReplayedOutput[];
+  readonly onDevice: StepOutcome;
+  readonly inFloat64: StepOutcome;
+  readonly seconds: number;
+}
+
+/** Opens both sessions anew for every step. */
+export async function replayStep(context: AuditContext, step: RecordedStep, device: DeviceKind): Promise<StepReplay> {
+  const startedAt = performance.now();
+  const sides: Side[] = [];
+  try {
+    for (const kind of [device, 'reference'] as const) sides.push(await Side.open(context, kind));
+    const [own, judge] = sides as [Side, Side];
+    const batches = await own.session.batches(step);
+    const inputProblems = await problemsOfInputs(step, batches);
+    const launches = own.begin(step, batches);
+    judge.begin(step, batches);
+    const alignment = align(step.file.launches, launches);
+    const outputs = await inLockstep(own, judge, alignment.launches);
+    return {
+      step,
+      device,
+      inputProblems,
+      launchProblem: alignment.problem,
+      extraLaunches: launches.length - step.file.launches.length,
+      outputs,
+      onDevice: await own.outcome(),
+      inFloat64: await judge.outcome(),
+      seconds: (performance.now() - startedAt) / 1000,
+    };
+  } finally {
+    for (const side of sides) side.session.close();
+  }
+}
+
+type Batches = Awaited<ReturnType<AuditSession['batches']>>;
+
+class Side {
+  readonly session: AuditSession;
+  readonly device: LockstepDevice;
+  private metrics: Promise<StepMetrics> | null = null;
+
+  private constructor(session: AuditSession, device: LockstepDevice) {
+    this.session = session;
+    this.device = device;
+  }
+
+  static async open(context: AuditContext, kind: DeviceKind): Promise<Side> {
+    let device: LockstepDevice | undefined;
+    const session = await context.open(kind, (inner) => {
+      device = new LockstepDevice(inner);
+      return device;
+    });
+    return new Side(session, device!);
+  }
+
+  /** Enqueues the step, held back; what it launches. */
+  begin(step: RecordedStep, batches: Batches): readonly RecordedLaunch[] {
+    this.session.enter(step);
+    const { result, trace } = traceLaunches(this.session.model, () => {
+      this.device.hold();
+      return this.session.enqueue(step, batches);
+    });
+    this.metrics = readMetrics(result);
+    this.metrics.catch(() => {});
+    return trace.launches;
+  }
+
+  async outcome(): Promise<StepOutcome> {
+    const { model, optimizer } = this.session;
+    const metrics = await this.metrics!;
+    const gradients = await gradientsOf(model);
+    const after = { model: await model.stateDict(), optimizer: optimizerEntries(await optimizer.stateDict()) };
+    return { metrics, gradients, after };
+  }
+}
+
+async function inLockstep(
+  { device: own }: Side,
+  { device: judge }: Side,
+  launches: readonly RecordedLaunch[],
+): Promise<ReplayedOutput[]> {
+  const outputs: ReplayedOutput[] = [];
+  for (let n = 0; ; n++) {
+    const [launch, judged] = [await own.next(), await judge.next()];
+    if (!launch && !judged) return outputs;
+    if (launch?.kernel.name !== judged?.kernel.name)
+      throw new Error(`launch ${n} is ${launch?.kernel.name} on one device and ${judged?.kernel.name} on the other`);
+    const before = await contentsOf(own, launch!);
+    own.execute();
+    judge.execute();
+    const expected = referenceOf(launch!, before);
+    for (const [name, spec] of written(launch!)) {
+      const got = await own.look(rangeOf(launch!, name));
+      const { tolerance } = launch!.kernel;
+      const compared = compareOutput(got, expected[name]!, spec, tolerance, before[name]!);
+      const { error: drift } = differenceOf(got, await judge.look(rangeOf(judged!, name)));
+      outputs.push({ launch: launches[n]!, buffer: name, tolerance, drift, ...compared });
+    }
+  }
+}
+
+const written = ({ kernel }: Launch): [string, BufferSpec][] =>
+  Object.entries(kernel.buffers).filter(([, { access }]) => access !== 'read');
+
+/** What the launch may touch of a buffer. */
+function rangeOf({ kernel, params, constants, buffers }: Launch, name: string) {
+  const sizes = kernel.sizes(params, constants) as Record<string, number>;
+  return { ...pick(buffers[name]!), length: sizes[name]! };
+}
+
+const pick = ({ buffer, offset }: Launch['buffers'][string]) => ({ buffer, offset });
+
+async function contentsOf(device: LockstepDevice, launch: Launch): Promise<Record<string, NumericArray>> {
+  const names = Object.keys(launch.kernel.buffers);
+  const contents = await Promise.all(names.map((name) => device.look(rangeOf(launch, name))));
+  return Object.fromEntries(names.map((name, i) => [name, contents[i]!]));
+}
+
+/** The kernel's definition applied to what the device's buffers held, in float64. */
+function referenceOf({ kernel, params, constants }: Launch, before: Readonly<Record<string, NumericArray>>) {
+  const buffers: Record<string, Float64Array | Int32Array> = {};
+  for (const [name, { type }] of Object.entries(kernel.buffers))
+    buffers[name] = type === 'f32' ? Float64Array.from(before[name]!) : Int32Array.from(before[name]!);
+  kernel.reference(buffers as never, params, constants);
+  return buffers;
+}
+
+async function problemsOfInputs({ file }: RecordedStep, batches: Batches): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [i, recorded] of file.batches.entries()) {
+    const batch = batches[i];
+    const place = `batch ${recorded.number} of epoch ${file.epoch}`;
+    if (!batch) problems.push(`${place} is not there`);
+    else if (batch.indices.join() !== recorded.indices.join())
+      problems.push(`${place} holds other images than the record`);
+    else if (batch.labels.join() !== recorded.labels.join()) problems.push(`${place} has other labels than the record`);
+    else if ((await sha256OfValues(batch.images)) !== recorded.pixels)
+      problems.push(`${place}: its pixels have another sha256 than the record's ${recorded.pixels}`);
+  }
+  return problems;
+}
+
+/** What makes two launches the same one, wherever their buffers lie. */
+const signature = ({ kernel, constants, params, buffers }: RecordedLaunch): string =>
+  toJson([kernel, constants, params, Object.values(buffers).map(({ shape }) => shape)]);
+
+/**
+ * The launches made now, each with the number that it has in the record. A session that was just opened may make more than the
+ * record has, but none less, and in the same order; those are numbered −1.
+ */
+function align(
+  recorded: readonly RecordedLaunch[],
+  now: readonly RecordedLaunch[],
+): { readonly launches: readonly RecordedLaunch[]; readonly problem: string | null } {
+  let at = 0;
+  const launches = now.map((launch) => {
+    const expected = recorded[at];
+    if (!expected || signature(expected) !== signature(launch)) return { ...launch, index: -1 };
+    at++;
+    return { ...launch, index: expected.index };
+  });
+  const missing = recorded[at];
+  const problem = missing
+    ? `launch ${missing.index} of the record (${missing.kernel}${missing.module ? `, ${missing.module}` : ''}) is not made by this version with these settings`
+    : null;
+  return { launches, problem };
+}

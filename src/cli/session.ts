@@ -2,6 +2,7 @@
 import { DataLoader } from '../data/index.ts';
 import { type OpenedDataset, openDataset } from '../data/node/index.ts';
 import { type ChosenDevice, chooseDevice, type DeviceRequest } from '../devices/choose.ts';
+import type { Device } from '../devices/device.ts';
 import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
 import type { Schedule } from '../optim/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
@@ -24,18 +25,37 @@ export interface Session {
   readonly schedule: Schedule;
 }
 
+/** What a run reads. */
+export type Inputs = Pick<Session, 'weights' | 'dataset' | 'preprocessing'>;
+
 /** The caller closes `chosen.device`. */
 export async function openSession(
   settings: TrainingSettings,
   request: DeviceRequest,
   output: Output,
 ): Promise<Session> {
+  return openTraining(await openInputs(settings, output), settings, request, output);
+}
+
+export async function openInputs(settings: TrainingSettings, output: Output): Promise<Inputs> {
   const weights =
     settings.weights === null ? null : await readWeightsFile(settings.weights, (text) => output.message(text));
   const preprocessing = resolvePreprocessing(settings, weights?.metadata.preprocessing);
   const dataset = await openRunDataset(settings, preprocessing, (text) => output.message(text));
   output.message(dataset.description);
-  const chosen = await chooseDevice(request);
+  return { weights, dataset, preprocessing };
+}
+
+/** `wrap`: something between the device and all that uses it. The caller closes `chosen.device`. */
+export async function openTraining(
+  { weights, dataset, preprocessing }: Inputs,
+  settings: TrainingSettings,
+  request: DeviceRequest,
+  output: Output,
+  wrap: (device: Device) => Device = (device) => device,
+): Promise<Session> {
+  const found = await chooseDevice(request);
+  const chosen = { ...found, device: wrap(found.device) };
   output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
   setDefaultDevice(chosen.device);
   try {

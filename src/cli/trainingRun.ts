@@ -264,7 +264,11 @@ async function testOf(
 }
 
 /** The authors drop the last batch where it is not full; nobody else does. */
-function evaluationLoader(images: ImageDataset, preprocessing: Preprocessing, settings: TrainingSettings): DataLoader {
+export function evaluationLoader(
+  images: ImageDataset,
+  preprocessing: Preprocessing,
+  settings: TrainingSettings,
+): DataLoader {
   const { batchSize, preset } = settings;
   const dropLast = preset === 'authors' && images.length >= batchSize;
   return new DataLoader(images, { batchSize, dropLast, transform: transformOf(preprocessing, 'none', settings) });

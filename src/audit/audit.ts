@@ -1,0 +1,71 @@
+/** Goes through the checks one after the other, and makes the report of what they find. */
+import type { AuditContext, Check } from './context.ts';
+import type { AuditedRun, AuditReport, CheckResult, Outcome } from './verdict.ts';
+
+export interface AuditOptions {
+  /** Version of marsgrad that audits. */
+  readonly version: string;
+  readonly onStart?: (check: Check) => void;
+  readonly onResult?: (result: CheckResult) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What is not there to be checked is skipped, and said; the verdict is of what was checked. */
+export async function auditRun(
+  context: AuditContext,
+  checks: readonly Check[],
+  { version, onStart, onResult, signal }: AuditOptions,
+): Promise<AuditReport> {
+  const startedAt = performance.now();
+  const results: CheckResult[] = [];
+  for (const check of checks) {
+    signal?.throwIfAborted();
+    onStart?.(check);
+    const result = await resultOf(check, context);
+    results.push(result);
+    onResult?.(result);
+  }
+  return {
+    format: 1,
+    run: context.path,
+    marsgrad: version,
+    auditedAt: new Date().toISOString(),
+    verdict: results.some(({ status }) => status === 'fail') ? 'fail' : 'pass',
+    checks: results,
+    facts: factsOf(context),
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+}
+
+async function resultOf(check: Check, context: AuditContext): Promise<CheckResult> {
+  const { id, title, question } = check;
+  const startedAt = performance.now();
+  const outcome = await check.run(context).catch((error: unknown): Outcome => {
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      status: 'fail',
+      summary: `The check ended with an error: ${message}`,
+      findings: [{ status: 'fail', place: id, message }],
+    };
+  });
+  return { id, title, question, ...outcome, seconds: (performance.now() - startedAt) / 1000 };
+}
+
+function factsOf({ config, log, steps }: AuditContext): AuditedRun {
+  const { settings, inputs, device, marsgrad, startedAt } = config;
+  const summary = log.findLast(({ type }) => type === 'summary');
+  const test = summary?.test as { readonly top1?: number } | undefined;
+  return {
+    network: settings.network,
+    method: settings.regularization.method,
+    dataset: inputs.dataset.name,
+    classes: inputs.dataset.classes,
+    device: { kind: device.kind, name: device.name },
+    marsgrad,
+    startedAt,
+    epochs: settings.epochs,
+    steps: summary ? Number(summary.steps) : null,
+    recordedSteps: steps.map(({ step }) => step),
+    accuracy: test?.top1 ?? null,
+  };
+}

@@ -1,0 +1,78 @@
+/** The sessions of an audit: the run's parts, opened again on any device. */
+import type { AuditContext, AuditSession, RecordedStep } from '../audit/context.ts';
+import type { Batch } from '../data/index.ts';
+import type { NumericArray } from '../devices/device.ts';
+import type { StateDict } from '../io/index.ts';
+import { setDefaultDevice } from '../tensor/create.ts';
+import { readMetrics, type StepParts, trainStep } from '../train/index.ts';
+import type { Output } from './output.ts';
+import type { RunConfig } from './runFolder.ts';
+import { type Inputs, openInputs, openTraining, type Session } from './session.ts';
+import { evaluationLoader } from './trainingRun.ts';
+
+export interface AuditPlace {
+  readonly config: RunConfig;
+  readonly output: Output;
+  readonly threads?: number;
+  /** Where weights and data set lie here; null: where the run had them. */
+  readonly weights: string | null;
+  readonly dataset: string | null;
+}
+
+/** `open` of the context. Weights and data set are read once, at the first call. */
+export function sessionOpener({ config, output, threads, ...here }: AuditPlace): AuditContext['open'] {
+  const settings = {
+    ...config.settings,
+    weights: config.settings.weights === null ? null : (here.weights ?? config.settings.weights),
+    dataset: here.dataset ?? config.settings.dataset,
+  };
+  let inputs: Promise<Inputs> | undefined;
+  return async (device, wrap) => {
+    inputs ??= openInputs(settings, output);
+    const request = { device, ...(threads !== undefined && { threads }) };
+    return auditSession(await openTraining(await inputs, settings, request, output, wrap), config);
+  };
+}
+
+function auditSession(session: Session, { settings }: RunConfig): AuditSession {
+  const { chosen, model, loader, dataset, preprocessing, schedule, weights, regularization } = session;
+  const { device } = chosen;
+  const { optimizer, constraint, penalties } = regularization;
+  const { clipGradNorm, gradNorm, accumulate } = settings.optimizer;
+  const { labelSmoothing } = settings;
+  const parts: StepParts = { model, optimizer, labelSmoothing, constraint, penalties, clipGradNorm, gradNorm };
+  const enqueue = ({ file }: RecordedStep, batches: readonly Batch[]) => trainStep(parts, batches, file.learningRate);
+  return {
+    ...regularization,
+    device,
+    model,
+    loader,
+    dataset,
+    preprocessing,
+    schedule,
+    weights,
+    evaluation: evaluationLoader(dataset[settings.evaluateOn] ?? dataset.test, preprocessing, settings),
+    async batches({ file }) {
+      const batches: Batch[] = [];
+      for await (const batch of loader.epoch(file.epoch - 1, file.batches[0]!.number)) {
+        batches.push(batch);
+        if (batches.length === Math.min(accumulate, file.batches.length)) break;
+      }
+      return batches;
+    },
+    enter({ file, before }) {
+      setDefaultDevice(device);
+      regularization.onEpochStart(file.epoch - 1);
+      model.train();
+      model.loadStateDict(before.model as Parameters<typeof model.loadStateDict>[0]);
+      optimizer.loadStateDict({ step: file.optimizerStep, arrays: arraysOf(before.optimizer) });
+    },
+    enqueue,
+    train: (step, batches) => readMetrics(enqueue(step, batches)),
+    close: () => device.close(),
+  };
+}
+
+function arraysOf(state: StateDict): Map<string, NumericArray> {
+  return new Map([...state].map(([name, { data }]) => [name, data as NumericArray]));
+}

@@ -80,3 +80,9 @@ export function recordPlan(text: string): RecordPlan {
     throw new InvalidArgumentError(`${(error as Error).message}.`);
   }
 }
+
+/** `1,240`, or `all`. */
+export function stepList(text: string): number[] | 'all' {
+  if (text === 'all') return text;
+  return text.split(',').map(wholeNumber(1));
+}

@@ -1,6 +1,7 @@
 /** The command line as a function: arguments in, exit code out. */
 import '../devices/node.ts';
 import { Command } from 'commander';
+import { auditCommand } from './audit.ts';
 import { boundsCommand } from './bounds.ts';
 import type { Context } from './context.ts';
 import { demoCommand } from './demo.ts';
@@ -58,6 +59,7 @@ function programFor(context: Context): Command {
     summarizeCommand,
     reportCommand,
     recipeCommand,
+    auditCommand,
     boundsCommand,
     doctorCommand,
   ];

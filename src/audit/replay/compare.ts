@@ -1,6 +1,6 @@
 /** Numbers against the float64 reference: how far off, in which units, and where most. */
-import type { NumericArray } from '../devices/device.ts';
-import type { BufferSpec } from '../kernels/contract.ts';
+import type { NumericArray } from '../../devices/device.ts';
+import type { BufferSpec } from '../../kernels/contract.ts';
 
 export interface Comparison {
   /** ‖got − expected‖ / ‖expected‖ over the places where both are finite; 0 where they are equal, infinite where only `expected` is zero. */

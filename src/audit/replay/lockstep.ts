@@ -11,8 +11,8 @@ import type {
   DeviceMemory,
   Launch,
   NumericArray,
-} from '../devices/device.ts';
-import type { BufferSpecs, ConstantSpecs, ElementType, ParamSpecs } from '../kernels/contract.ts';
+} from '../../devices/device.ts';
+import type { BufferSpecs, ConstantSpecs, ElementType, ParamSpecs } from '../../kernels/contract.ts';
 
 type Command =
   | { readonly kind: 'launch'; readonly launch: Launch }

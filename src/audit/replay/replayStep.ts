@@ -7,17 +7,17 @@
  *
  * In the end the device's state is held against the record, and the float64 step's numbers too.
  */
-import type { DeviceKind, Launch, NumericArray } from '../devices/device.ts';
-import type { StateDict } from '../io/index.ts';
-import type { BufferSpec } from '../kernels/contract.ts';
-import { readMetrics, type StepMetrics } from '../train/index.ts';
+import type { DeviceKind, Launch, NumericArray } from '../../devices/device.ts';
+import type { StateDict } from '../../io/index.ts';
+import type { BufferSpec } from '../../kernels/contract.ts';
+import { readMetrics, type StepMetrics } from '../../train/index.ts';
+import type { AuditContext, AuditSession, RecordedStep, StepState } from '../context.ts';
+import { sha256OfValues } from '../digest.ts';
+import { type RecordedLaunch, toJson } from '../format.ts';
+import { gradientsOf, optimizerEntries } from '../record.ts';
+import { traceLaunches } from '../trace.ts';
 import { compareOutput, differenceOf } from './compare.ts';
-import type { AuditContext, AuditSession, RecordedStep, StepState } from './context.ts';
-import { sha256OfValues } from './digest.ts';
-import { type RecordedLaunch, toJson } from './format.ts';
 import { LockstepDevice } from './lockstep.ts';
-import { gradientsOf, optimizerEntries } from './record.ts';
-import { traceLaunches } from './trace.ts';
 
 /** One output of one launch. */
 export interface ReplayedOutput {

@@ -1,0 +1,78 @@
+/** An audit of a run folder, from code: what `marsgrad audit` does. */
+import { auditRun } from '../audit/audit.ts';
+import type { AuditContext, Check } from '../audit/context.ts';
+import { runFiles } from '../audit/node/runFiles.ts';
+import { kernelsCheck } from '../audit/replay/kernelsCheck.ts';
+import { recordCheck } from '../audit/replay/recordCheck.ts';
+import { readRun } from '../audit/run.ts';
+import { type AuditReport, type CheckResult, skipped } from '../audit/verdict.ts';
+import type { DeviceKind } from '../devices/device.ts';
+import { sessionOpener } from './auditSession.ts';
+import { Output } from './output.ts';
+import { VERSION } from './package.ts';
+
+export interface AuditFolderOptions {
+  /** Where recorded steps are done again. Default: on the run's own kind of device. */
+  readonly on?: DeviceKind;
+  /** Recorded steps that costly checks look at. Default: the first and the last. */
+  readonly steps?: readonly number[] | 'all';
+  /** Do recorded steps again. Default true. */
+  readonly replay?: boolean;
+  /** All that checks can look at, in minutes instead of seconds. Default false. */
+  readonly thorough?: boolean;
+  /** The pre-trained weights and the data set, where they do not lie where the run had them. */
+  readonly weights?: string;
+  readonly dataset?: string;
+  /** Of the CPU device. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  /** About what takes long. */
+  readonly onMessage?: (text: string) => void;
+  readonly onStart?: (check: Check) => void;
+  readonly onResult?: (result: CheckResult) => void;
+}
+
+const REPLAYS: readonly Check[] = [kernelsCheck];
+
+/** In the order in which they are done and shown. */
+const CHECKS: readonly Check[] = [recordCheck, ...REPLAYS];
+
+/** @throws Error where the folder holds no run, or a step that was asked for is not there; whatever else is wrong is in the report. */
+export async function auditFolder(path: string, options: AuditFolderOptions = {}): Promise<AuditReport> {
+  const { replay = true, onMessage = () => {}, onStart, onResult, signal } = options;
+  const context = await openAudit(path, options, onMessage);
+  const checks = CHECKS.map((check) => (replay || !REPLAYS.includes(check) ? check : leftOut(check)));
+  return auditRun(context, checks, {
+    version: VERSION,
+    ...(onStart && { onStart }),
+    ...(onResult && { onResult }),
+    ...(signal && { signal }),
+  });
+}
+
+/** What checks are given. */
+export async function openAudit(
+  path: string,
+  { on, steps, thorough = false, weights, dataset, threads }: AuditFolderOptions,
+  onMessage: (text: string) => void,
+): Promise<AuditContext> {
+  const nowhere = { write: () => true } as unknown as NodeJS.WriteStream & { fd: 1 & 2 };
+  const output = new Output(false, { stdout: nowhere, stderr: nowhere }, true);
+  let opener: AuditContext['open'] | undefined;
+  const context: AuditContext = await readRun({
+    path,
+    files: runFiles(path),
+    thorough,
+    onMessage,
+    ...(on && { replayOn: on }),
+    ...(steps && { steps }),
+    open: (device, wrap) => {
+      const place = { config: context.config, output, weights: weights ?? null, dataset: dataset ?? null };
+      opener ??= sessionOpener({ ...place, ...(threads !== undefined && { threads }) });
+      return opener(device, wrap);
+    },
+  });
+  return context;
+}
+
+const leftOut = (check: Check): Check => ({ ...check, run: async () => skipped('Left out on request.') });

@@ -1,9 +1,12 @@
 /** An audit of a run folder, from code: what `marsgrad audit` does. */
 import { auditRun } from '../audit/audit.ts';
+import { checks } from '../audit/checks/index.ts';
 import type { AuditContext, Check } from '../audit/context.ts';
 import { runFiles } from '../audit/node/runFiles.ts';
+import { float64Check } from '../audit/replay/float64Check.ts';
 import { kernelsCheck } from '../audit/replay/kernelsCheck.ts';
 import { recordCheck } from '../audit/replay/recordCheck.ts';
+import { stateCheck } from '../audit/replay/stateCheck.ts';
 import { readRun } from '../audit/run.ts';
 import { type AuditReport, type CheckResult, skipped } from '../audit/verdict.ts';
 import type { DeviceKind } from '../devices/device.ts';
@@ -32,10 +35,18 @@ export interface AuditFolderOptions {
   readonly onResult?: (result: CheckResult) => void;
 }
 
-const REPLAYS: readonly Check[] = [kernelsCheck];
+const REPLAYS: readonly Check[] = [kernelsCheck, stateCheck, float64Check];
+
+/** The log, the inputs, the split, the schedule and the ends come before what is computed. */
+const BEFORE_REPLAY = 5;
 
 /** In the order in which they are done and shown. */
-const CHECKS: readonly Check[] = [recordCheck, ...REPLAYS];
+const CHECKS: readonly Check[] = [
+  recordCheck,
+  ...checks.slice(0, BEFORE_REPLAY),
+  ...REPLAYS,
+  ...checks.slice(BEFORE_REPLAY),
+];
 
 /** @throws Error where the folder holds no run, or a step that was asked for is not there; whatever else is wrong is in the report. */
 export async function auditFolder(path: string, options: AuditFolderOptions = {}): Promise<AuditReport> {

@@ -41,6 +41,7 @@ export interface StepOutcome {
 export interface StepReplay {
   readonly step: RecordedStep;
   readonly device: DeviceKind;
+  readonly deviceName: string;
   /** Inputs that could not be made again: sentences. */
   readonly inputProblems: readonly string[];
   /** Where the launches are not those of the record: a sentence. */
@@ -69,6 +70,7 @@ export async function replayStep(context: AuditContext, step: RecordedStep, devi
     return {
       step,
       device,
+      deviceName: own.device.name,
       inputProblems,
       launchProblem: alignment.problem,
       extraLaunches: launches.length - step.file.launches.length,

@@ -1,0 +1,83 @@
+/** Recorded steps from their inputs alone in float64: does what every launch is off by add up? */
+import type { AuditContext, Check, RecordedStep } from '../context.ts';
+import type { LayerNumbers, PageData } from '../pageData.ts';
+import { type Finding, outcomeOf, skipped } from '../verdict.ts';
+import { LIMITS, type OutcomeErrors, outcomeErrors } from './outcomeErrors.ts';
+import type { StepOutcome } from './replayStep.ts';
+import { asJson, failure, finite, NOTHING_RECORDED, replaysOf, stepsInWords } from './shared.ts';
+
+export const float64Check: Check = {
+  id: 'float64',
+  title: 'The whole step in float64',
+  question:
+    'Computed from the same images and weights, but with twice the digits throughout, does a step have the same loss, gradient and result?',
+  async run(context) {
+    if (context.chosenSteps.length === 0) return skipped(NOTHING_RECORDED);
+    const findings: Finding[] = [];
+    const layers: LayerNumbers[] = [];
+    const rows: (string | number | null)[][] = [];
+    for (const { step, inFloat64 } of await replaysOf(context)) {
+      const errors = errorsOf(context, step, inFloat64);
+      findings.push(...findingsOf(context, step, errors));
+      layers.push(...layersOf(step, errors));
+      const [gradient, update] = largest(errors);
+      rows.push([step.step, step.file.metrics.loss, finite(errors.loss), finite(gradient), finite(update)]);
+    }
+    const worst = (column: number) =>
+      Math.max(0, ...rows.map((row) => Number(row[column] ?? Number.POSITIVE_INFINITY))).toExponential(1);
+    const columns = ['step', 'loss', 'error of the loss', 'largest error of a gradient', 'largest error of an update'];
+    const data: PageData = { layers, tables: [{ title: 'Relative errors against float64', columns, rows }] };
+    const steps = stepsInWords(context.chosenSteps.map(({ step }) => step));
+    const summary = `Against float64, the recorded ${steps} ${context.chosenSteps.length === 1 ? 'is' : 'are'} off by at most ${worst(2)} in the loss, ${worst(3)} in a parameter's gradient, ${worst(4)} in its update.`;
+    return outcomeOf(summary, findings, asJson(data));
+  },
+};
+
+/** How far off an update may be with the run's optimiser. */
+export const updateLimitOf = ({ config }: AuditContext): number =>
+  config.settings.optimizer.name === 'sgd' ? LIMITS.update : LIMITS.adamUpdate;
+
+export const errorsOf = (context: AuditContext, step: RecordedStep, outcome: StepOutcome): OutcomeErrors =>
+  outcomeErrors(step, outcome, updateLimitOf(context));
+
+function largest({ parameters }: OutcomeErrors): [gradient: number, update: number] {
+  return [
+    Math.max(0, ...parameters.map(({ gradient }) => gradient ?? 0)),
+    Math.max(0, ...parameters.map(({ update }) => update)),
+  ];
+}
+
+/** What is beyond its limit, by step and parameter. */
+export function findingsOf(context: AuditContext, step: RecordedStep, errors: OutcomeErrors): Finding[] {
+  const findings: Finding[] = [];
+  const hold = (place: string, what: string, error: number | null, limit: number) => {
+    if (error === null || error <= limit) return;
+    const message = `${what} is off by a relative ${error.toExponential(2)}, more than ${limit}.`;
+    findings.push(failure(`step ${step.step}, ${place}`, message, error, limit));
+  };
+  hold('loss', 'the loss', errors.loss, LIMITS.loss);
+  hold('penalty', 'the penalty', errors.penalty, LIMITS.loss);
+  for (const { name, gradient, update } of errors.parameters) {
+    hold(name, 'its gradient', gradient, LIMITS.gradient);
+    hold(name, gradient === null ? 'it' : 'its update', update, updateLimitOf(context));
+  }
+  for (const name of errors.missing)
+    findings.push(failure(`step ${step.step}, ${name}`, 'is missing, or of another size.'));
+  return findings;
+}
+
+/** By layer, the largest of its parameters. */
+function layersOf({ step }: RecordedStep, { parameters }: OutcomeErrors): LayerNumbers[] {
+  const layers = new Map<string, { gradient: number; update: number }>();
+  for (const { name, gradient, update } of parameters) {
+    if (gradient === null) continue;
+    const layer = name.slice(0, Math.max(0, name.lastIndexOf('.')));
+    const own = layers.get(layer) ?? { gradient: 0, update: 0 };
+    layers.set(layer, { gradient: Math.max(own.gradient, gradient), update: Math.max(own.update, update) });
+  }
+  return [...layers].map(([layer, { gradient, update }]) => ({
+    layer,
+    step,
+    values: { 'gradient error': finite(gradient), 'update error': finite(update) },
+  }));
+}

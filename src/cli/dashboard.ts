@@ -6,7 +6,6 @@ import type { LiveState } from '../report/node/index.ts';
 import { InterruptedError } from './errors.ts';
 import type { Output } from './output.ts';
 import { wholeNumber } from './parse.ts';
-import { renderReport } from './renderReport.ts';
 
 /** Where nothing else is said. */
 const DEFAULT_PORT = 7878;
@@ -50,6 +49,8 @@ export async function withDashboard<T>(
 
 async function serve(port: number, path: string, output: Output) {
   const { startDashboard } = await import('../report/node/index.ts');
+  // Commands offer the option that stands above; here their options are looked up.
+  const { renderReport } = await import('./renderReport.ts');
   const render = (state: LiveState) =>
     renderReport(existsSync(path) ? [path] : [], { hasImages: state !== 'live', onMessage: () => {}, state });
   try {

@@ -1,6 +1,7 @@
 /** Run folders to a page: for `report`, and for `--dashboard` while they grow. */
 import type { ImageDataset } from '../data/index.ts';
 import type { LiveState } from '../report/node/index.ts';
+import { commandOf } from './commandOf.ts';
 import { UsageError } from './errors.ts';
 import { factsOf, METHOD_FACTS, type Method } from './methods.ts';
 import { VERSION } from './package.ts';
@@ -27,7 +28,13 @@ export async function renderReport(
       throw new UsageError(`There is no run in ${paths.join(', ')}.`);
     const openImages = hasImages ? (run: { config: RunConfig }) => openImagesOf(run.config, onMessage) : null;
     const madeBy = `marsgrad ${VERSION}`;
-    return await makeReport(study, { openImages, commandOf: () => null, aboutMethod, madeBy, ...(state && { state }) });
+    return await makeReport(study, {
+      openImages,
+      commandOf: ({ config }) => commandOf(config.settings, config.device.kind),
+      aboutMethod,
+      madeBy,
+      ...(state && { state }),
+    });
   } catch (error) {
     throw error instanceof RunFileError ? new UsageError(error.message) : error;
   }

@@ -12,6 +12,7 @@ import {
 } from '../experiments/recipe.ts';
 import { formatSummary, type RunFacts, summarizeRuns } from '../experiments/summary.ts';
 import type { Context } from './context.ts';
+import { type DashboardOption, dashboardOption, withDashboard } from './dashboard.ts';
 import { InterruptedError, oneLine, UsageError } from './errors.ts';
 import { settingsFrom } from './jobs/finetuneOptions.ts';
 import type { JobResult } from './jobs/job.ts';
@@ -21,7 +22,7 @@ import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOpti
 import { formatPercent, Output } from './output.ts';
 import { wholeNumber } from './parse.ts';
 
-interface SweepOptions extends DeviceOptions, OutputOptions {
+interface SweepOptions extends DeviceOptions, OutputOptions, DashboardOption {
   readonly out?: string;
   readonly jobs: number;
 }
@@ -51,7 +52,8 @@ export function sweepCommand(context: Context): Command {
         'trainings at once, each in a process of its own; the cores are shared out',
         wholeNumber(1),
       ).default(1),
-    );
+    )
+    .addOption(dashboardOption());
   addDeviceOptions(command);
   addOutputOptions(command);
   return command.action(async (path: string, options: SweepOptions) => {
@@ -61,7 +63,8 @@ export function sweepCommand(context: Context): Command {
     storeRecipe(path, out);
     const pool = new JobPool(options.jobs, context.signal);
     try {
-      await new Sweep(recipe, out, options, output, pool).toEnd();
+      const sweep = new Sweep(recipe, out, options, output, pool);
+      await withDashboard(options.dashboard, out, output, () => sweep.toEnd());
     } finally {
       pool.close();
       output.close();

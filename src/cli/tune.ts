@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { parseDimension } from '../experiments/dimension.ts';
 import { AUTHORS_SPACES, type SearchSpace } from '../experiments/space.ts';
 import type { Context } from './context.ts';
+import { withDashboard } from './dashboard.ts';
 import { InterruptedError, UsageError } from './errors.ts';
 import { addFinetuneOptions, type FinetuneOptions, settingsOf } from './finetune.ts';
 import { JobPool } from './jobs/pool.ts';
@@ -61,18 +62,20 @@ async function tune(command: Command, options: TuneOptions, { streams, signal }:
   const { maxEvals, startupTrials, seed, prune } = options;
   const pool = new JobPool(1, signal);
   try {
-    const { best, trials } = await search({
-      folder: out,
-      space,
-      tuning: { maxEvals, startupTrials, seed, evaluateEvery: prune ? options.evaluateEvery : 0 },
-      device: deviceFor(options, 1),
-      settingsAt: (point) => settingsOf(command, options, byAttribute(command, point)),
-      run: (job) => pool.run(job, 0),
-      onTrial: (trial) => {
-        output.record({ type: 'trial', ...trial });
-        output.message(`trial ${trial.trial}: ${outcomeOf(trial)} at ${describePoint(trial.point)}`);
-      },
-    });
+    const work = () =>
+      search({
+        folder: out,
+        space,
+        tuning: { maxEvals, startupTrials, seed, evaluateEvery: prune ? options.evaluateEvery : 0 },
+        device: deviceFor(options, 1),
+        settingsAt: (point) => settingsOf(command, options, byAttribute(command, point)),
+        run: (job) => pool.run(job, 0),
+        onTrial: (trial) => {
+          output.record({ type: 'trial', ...trial });
+          output.message(`trial ${trial.trial}: ${outcomeOf(trial)} at ${describePoint(trial.point)}`);
+        },
+      });
+    const { best, trials } = await withDashboard(options.dashboard, out, output, work);
     output.record({ type: 'summary', out, ...best });
     output.result(describeTrials(trials, best, out));
   } catch (error) {

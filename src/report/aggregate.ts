@@ -1,5 +1,6 @@
 /** Runs gathered into tasks and series: a series is a row of a task's table, over its seeds. */
 import { type RunsRow, type SummaryTable, summarizeRuns } from '../experiments/index.ts';
+import { METHODS, type Method } from '../train/settings.ts';
 import { type ReportRun, type SearchFacts, type Study, seedOf } from './runs.ts';
 
 export interface Series {
@@ -19,6 +20,8 @@ export interface Task {
   readonly name: string;
   /** '' where there is one task only. */
   readonly shortName: string;
+  /** What is the same for its runs, in words. */
+  readonly conditions: string;
   /** In the order of the table, those without a row last. */
   readonly series: readonly Series[];
   /** Null until a run is complete. */
@@ -53,12 +56,19 @@ export function tasksOf({ runs, searches }: Study): Task[] {
       key: `task-${i}`,
       name,
       shortName: all.length === 1 ? '' : isShort ? name : `task ${String.fromCharCode(65 + (i % 26))}`,
+      conditions: own[0]?.conditions ?? '',
       table,
       series: seriesOf(own, table?.rows ?? []),
-      searches: searches.filter(({ task }) => task === name),
+      searches: searches.filter(({ task }) => task === name).sort((a, b) => placeOf(a.method) - placeOf(b.method)),
     };
   });
 }
+
+/** As the command line lists them; others after them. */
+const placeOf = (method: string): number => {
+  const place = METHODS.indexOf(method as Method);
+  return place < 0 ? METHODS.length : place;
+};
 
 function seriesOf(runs: readonly ReportRun[], rows: readonly RunsRow[]): Series[] {
   const keys = [...new Set([...rows.map(rowKey), ...runs.map(rowKey)])];

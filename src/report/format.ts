@@ -16,7 +16,9 @@ export function short(value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (value === 0) return '0';
   const size = Math.abs(value);
-  return size >= 1e5 || size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  return size >= 1e5 || size < 1e-3
+    ? value.toExponential(1).replace('.0e', 'e').replace('e+', 'e')
+    : String(Number(value.toPrecision(3)));
 }
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;

@@ -81,7 +81,15 @@ export function spreadsOf({ series }: Task, norm: Norm, radii: Radii | null): Sp
 }
 
 function measureOf(layer: LayerDistance, norm: Norm, radii: Radii | null): number[] {
-  if (!radii) return layer.isHead ? [] : [layer[norm]];
+  const distance = distanceOf(layer, layer.kind === 'batchNorm2d', norm);
+  if (!radii) return layer.isHead ? [] : [distance];
   const radius = radii.byLayer.get(layer.layer);
-  return radius === undefined || radius === 0 ? [] : [layer[norm] / radius];
+  return radius === undefined || radius === 0 ? [] : [distance / radius];
 }
+
+/** What a ball of the norm bounds. Of BatchNorm's diagonal both balls bound the largest entry: its MARS distance. */
+export const distanceOf = (
+  layer: { readonly mars: number; readonly frobenius: number },
+  isBatchNorm: boolean,
+  norm: Norm,
+): number => (isBatchNorm ? layer.mars : layer[norm]);

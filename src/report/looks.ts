@@ -29,11 +29,11 @@ const color = (number: number): string => `var(--series-${number})`;
 const METHODS: Readonly<Record<string, Look>> = {
   none: { color: 'var(--ink)', dash: '2 2', symbol: 'circle' },
   'linear-probe': { color: 'var(--muted)', dash: '2 2', symbol: 'square' },
-  'lp-ft': { color: 'var(--muted)', dash: '8 3 2 3', symbol: 'triangle' },
+  'lp-ft': { color: color(4), dash: '8 3 2 3', symbol: 'triangle' },
   'l2-sp': { color: color(2), dash: '6 3', symbol: 'diamond' },
   'mars-sp': { color: color(8), dash: '6 3', symbol: 'square' },
   delta: { color: color(7), dash: '6 3', symbol: 'triangle' },
-  bss: { color: color(4), dash: '6 3', symbol: 'cross' },
+  bss: { color: color(6), dash: '6 3', symbol: 'cross' },
   spd: { color: color(5), dash: '6 3', symbol: 'wye' },
   'l2-pgm': { color: color(3), dash: 'none', symbol: 'diamond' },
   'mars-pgm': { color: color(1), dash: 'none', symbol: 'circle' },

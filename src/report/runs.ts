@@ -34,6 +34,8 @@ export interface ReportRun {
   readonly config: RunConfig;
   /** The row of the table that the run belongs to: a table for each task. */
   readonly task: string;
+  /** The task in words. */
+  readonly conditions: string;
   readonly method: string;
   /** What tells the row apart beside its method; '' where the method does. */
   readonly settings: string;

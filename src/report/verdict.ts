@@ -76,7 +76,9 @@ function runnerUp(best: Series, judged: readonly Series[]): string {
 function accuracyOf({ row }: Series): string {
   const { mean, deviation, halfWidth95, count } = row!;
   if (count === 1) return `${percent(mean)} (one seed)`;
-  const interval = `95 % interval ${percent(mean - halfWidth95)} to ${percent(mean + halfWidth95)}`;
+  // Student's interval of a few seeds may reach where no accuracy is.
+  const [low, high] = [Math.max(0, mean - halfWidth95), Math.min(1, mean + halfWidth95)];
+  const interval = `95 % interval ${percent(low)} to ${percent(high)}`;
   return `${percent(mean).replace(' %', '')} ± ${percent(deviation)} over ${count} seeds (${interval})`;
 }
 

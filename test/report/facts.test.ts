@@ -20,6 +20,7 @@ function run(method: string, seed: number, accuracy: number | null, more: Partia
     path: `${method}-${seed}`,
     config: { settings: { seed, regularization: { method } } } as unknown as ReportRun['config'],
     task: 'photos',
+    conditions: 'photos of things',
     method,
     settings: '',
     epochs: [],

@@ -263,7 +263,7 @@ describe('the command', () => {
     expect(await page.locator('#result table').count()).toBe(4);
     const history = page.locator('#tuning figure').first();
     expect(await history.locator('svg').getAttribute('aria-label')).toBe(
-      'Tuning history: few; best validation accuracy: mars-pgm 20.0 %; none 20.0 %',
+      'Tuning history: few; best validation accuracy: none 20.0 %; mars-pgm 20.0 %',
     );
     expect(await history.locator('tbody tr').count()).toBe(8);
     expect(await page.locator('#repeat pre').first().textContent()).toBe(JSON.stringify(recipe));

@@ -16,7 +16,7 @@ import type {
 } from '../runs.ts';
 
 /** A run before it is known which row of the table it belongs to. */
-export type RunFolderFacts = Omit<ReportRun, 'task' | 'method' | 'settings'>;
+export type RunFolderFacts = Omit<ReportRun, 'task' | 'conditions' | 'method' | 'settings'>;
 
 /** Task, method and settings of runs that are compared, in their order. */
 export type Grouping = (runs: readonly RunFolderFacts[]) => readonly Pick<ReportRun, 'task' | 'method' | 'settings'>[];
@@ -33,7 +33,7 @@ export class RunFileError extends Error {
   override readonly name = 'RunFileError';
 }
 
-/** All that lies at or below the paths. `group`: tells the row of runs that are part of no sweep. Throws where there is no run and no search. */
+/** All that lies at or below the paths. In a sweep, folders tell task and method; `group` tells the rest. Throws where there is no run and no search. */
 export function readStudy(paths: readonly string[], group: Grouping): Study {
   const found: Found = { runs: [], searches: [], sweeps: [] };
   for (const path of paths) {
@@ -43,11 +43,10 @@ export function readStudy(paths: readonly string[], group: Grouping): Study {
   }
   const folders = [...new Set(found.runs)].map(readRunFolder);
   const inSweep = new Map(folders.flatMap((run) => placeOf(run.path).map((place) => [run, place] as const)));
-  const others = folders.filter((run) => !inSweep.has(run));
-  const groups = group(others);
-  const runs = folders.map((run): ReportRun => {
-    const place = inSweep.get(run) ?? groups[others.indexOf(run)]!;
-    return { ...run, ...place };
+  const groups = group(folders);
+  const runs = folders.map((run, i): ReportRun => {
+    const own = groups[i]!;
+    return { ...run, ...own, conditions: own.task, ...inSweep.get(run) };
   });
   const recipes = [...new Set([...found.sweeps, ...[...inSweep.keys()].map(({ path }) => sweepOf(path)!)])];
   const recipe = recipes.length === 1 ? readFileSync(join(recipes[0]!, 'sweep.json'), 'utf8') : null;
@@ -72,10 +71,10 @@ function sweepOf(path: string): string | null {
   return existsSync(join(folder, 'sweep.json')) ? folder : null;
 }
 
-function placeOf(path: string): Pick<ReportRun, 'task' | 'method' | 'settings'>[] {
+function placeOf(path: string): Pick<ReportRun, 'task' | 'method'>[] {
   if (sweepOf(path) === null) return [];
   const method = dirname(resolve(path));
-  return [{ task: basename(dirname(method)), method: basename(method), settings: '' }];
+  return [{ task: basename(dirname(method)), method: basename(method) }];
 }
 
 function nameOf(recipe: string): string | null {
@@ -113,9 +112,17 @@ function readSearch(path: string): SearchFacts {
   return {
     path,
     task: isOfSweep ? basename(dirname(above)) : 'tuning',
-    method: isOfSweep ? basename(above) : basename(resolve(path)),
-    trials: lines(join(path, 'trials.ndjson')) as unknown as TrialFacts[],
+    method: isOfSweep ? basename(above) : methodOfTrials(path),
+    // Several run at once: they end in any order.
+    trials: (lines(join(path, 'trials.ndjson')) as unknown as TrialFacts[]).sort((a, b) => a.trial - b.trial),
   };
+}
+
+/** Trials lie beside their list, as far as they ran. */
+function methodOfTrials(path: string): string {
+  const configs = readdirSync(path).map((name) => join(path, name, 'config.json'));
+  const first = configs.find((file) => existsSync(file));
+  return first ? json<RunConfig>(first).settings.regularization.method : basename(resolve(path));
 }
 
 /** The predictions of a complete run; null where the file is not there. */

@@ -59,6 +59,7 @@ export function resultPart({ runs }: Study, tasks: readonly Task[], about: About
 /** Runs that go on, or were stopped. */
 function progressTable(runs: readonly ReportRun[]): Html {
   if (runs.length === 0) return NOTHING;
+  const hasTasks = new Set(runs.map(({ task }) => task)).size > 1;
   const columns = [
     'not complete',
     'seed',
@@ -72,11 +73,11 @@ function progressTable(runs: readonly ReportRun[]): Html {
     caption: 'Runs that are not complete, as far as they got',
     columns: columns.map((title, i) => ({ title, isNumber: i > 0 })),
     isTall: runs.length > 12,
-    rows: runs.map(({ method, config, epochs, steps }) => {
+    rows: runs.map(({ task, method, config, epochs, steps }) => {
       const last = epochs.at(-1);
       const step = steps.at(-1);
       return [
-        method,
+        hasTasks ? `${task}: ${method}` : method,
         config.settings.seed,
         `${last?.epoch ?? 0} of ${config.settings.epochs}`,
         last ? short(last.loss) : step ? short(step.loss) : '',
@@ -98,12 +99,12 @@ function glossary(tasks: readonly Task[], about: AboutMethod): Html {
 }
 
 /** What `marsgrad summarize` prints, and how far the runs stayed within their radii. */
-function resultTable({ name, shortName, table, series }: Task): Html {
+function resultTable({ name, shortName, conditions, table, series }: Task): Html {
   const rows = table!.rows;
   const best = Math.max(...rows.map(({ mean }) => mean));
   const hasRatio = series.some((one) => ratioOf(one) !== null);
   return dataTable({
-    caption: html`${shortName && shortName !== name && html`<b>${shortName}</b>: `}${name}. Accuracy: mean ± sample standard deviation over seeds; gain: over the first row on the same seeds, p of a paired t-test.`,
+    caption: html`${shortName !== '' && html`<b>${shortName}</b>: `}${conditions || name}. Accuracy: mean ± sample standard deviation over seeds; gain: over the first row on the same seeds, p of a paired t-test.`,
     columns: [...SUMMARY_HEADER, ...(hasRatio ? ['distance/radius'] : [])].map((title, i) => ({
       title,
       isNumber: i > 1,
@@ -111,11 +112,15 @@ function resultTable({ name, shortName, table, series }: Task): Html {
     rows: rows.map((row) => {
       const own = series.find((one) => one.row === row);
       const ratio = own ? ratioOf(own) : null;
-      return [...summaryCells(row), ...(hasRatio ? [ratio === null ? '' : ratio.toFixed(6)] : [])];
+      const cells = summaryCells({ ...row, settings: rounded(row.settings) });
+      return [...cells, ...(hasRatio ? [ratio === null ? '' : ratio.toFixed(6)] : [])];
     }),
     best: rows.flatMap(({ mean }, i) => (rows.length > 1 && mean === best ? [i] : [])),
   });
 }
+
+/** Tuned values have more digits than anybody reads. */
+const rounded = (text: string): string => text.replace(/\d+\.\d{4,}(e-?\d+)?/g, (number) => short(Number(number)));
 
 /** The largest distance/radius after any step of any run. */
 function ratioOf({ runs }: Series): number | null {

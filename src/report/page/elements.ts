@@ -29,7 +29,7 @@ export function dataTable({ caption, columns, rows, best = [], isTall = false }:
 `,
   );
   return html`<div class="scroll${isTall && ' tall'}" tabindex="0" role="region" aria-label="table">
-<table><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>
+<table><caption><span>${caption}</span></caption><thead><tr>${head}</tr></thead><tbody>
 ${body}</tbody></table></div>`;
 }
 
@@ -59,7 +59,7 @@ export function figure({ id, title, caption, picture, legend = NOTHING, data }: 
   const cut = rest > 0 ? `; ${rest} more rows are left out, the run folders hold them` : '';
   return html`<figure id="${id}" aria-labelledby="${id}-title"><h3 id="${id}-title">${title}</h3>
 <figcaption>${caption}</figcaption>
-${legend}${picture}
+${legend}<div class="picture">${picture}</div>
 ${shown && disclosure('Numbers', dataTable({ ...shown, caption: `${title}${cut}`, isTall: true }), `${id}-data`)}</figure>
 `;
 }

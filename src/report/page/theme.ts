@@ -35,6 +35,7 @@ a { color: var(--accent); }
 code, pre, kbd { font: .875em/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre { background: var(--surface); padding: .75rem 1rem; border-radius: 6px; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
+figure .picture { overflow-x: auto; }
 .skip { position: absolute; left: -999rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--page); padding: .5rem; z-index: 2; }
 .muted, figcaption, caption { color: var(--muted); }
@@ -60,6 +61,7 @@ details { margin: .35rem 0; } summary { cursor: pointer; color: var(--accent); f
 figure { margin: 1.25rem 0 2rem; } figcaption { font-size: .9375rem; max-width: 46rem; }
 figure > h3 { margin-bottom: 0; }
 figure svg { max-width: 100%; height: auto; display: block; color: var(--ink); overflow: visible; }
+caption span { display: inline-block; max-width: min(60rem, calc(100vw - 2.5rem)); position: sticky; left: 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem .35rem; padding: 0; margin: .5rem 0; list-style: none; }
 .legend button { all: unset; box-sizing: border-box; cursor: pointer; display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; padding: .1rem .45rem; border: 1px solid transparent; border-radius: 4px; }
 .legend button:hover { background: var(--surface); } .legend button[aria-pressed=true] { border-color: var(--ink); }
@@ -74,7 +76,7 @@ dl.facts dt { color: var(--muted); } dl.facts dd { margin: 0; overflow-wrap: any
 .live { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; background: var(--surface); border: 1px solid var(--rule); font-size: .875rem; }
 .live::before { content: ''; display: inline-block; width: .55rem; height: .55rem; border-radius: 50%; margin-right: .45rem; background: var(--muted); }
 .live[data-state=on]::before { background: var(--good); } .live[data-state=lost]::before { background: var(--bad); }
-@media (max-width: 40rem) { dl.facts { grid-template-columns: 1fr; gap: 0; } dl.facts dd { margin-bottom: .4rem; } h1 { font-size: 1.4rem; } }
+@media (max-width: 40rem) { dl.facts { grid-template-columns: 1fr; gap: 0; } dl.facts dd { margin-bottom: .4rem; } h1 { font-size: 1.4rem; } figure svg.plot { max-width: none; min-width: 34rem; } .panels svg.plot { max-width: 100%; min-width: 0; } }
 @media print {
   header, main, footer { max-width: none; } nav, .skip, .live, details:not([open]) { display: none; }
   figure, tr, .images li { break-inside: avoid; } h2, h3 { break-after: avoid; } body { font-size: 11pt; }

@@ -45,7 +45,8 @@ export function accuracyFigure(task: Task): Html {
     marginBottom: 42,
     marginLeft: marginFor(judged),
     marginRight: 20,
-    x: { label: 'accuracy on the test images, % →', grid: true, nice: true },
+    x: { label: 'accuracy on the test images, % →', grid: true, domain: rangeOf(judged) },
+    clip: true,
     y: { domain: judged.map(({ title: name }) => name), label: null },
     marks,
   });
@@ -54,7 +55,7 @@ export function accuracyFigure(task: Task): Html {
     id,
     title,
     caption:
-      'A symbol is a run with its own seed; the thick tick is their mean, the line its 95 % interval by Student’s t.',
+      'A symbol is a run with its own seed; the thick tick is their mean, the line its 95 % interval by Student’s t. A line that runs off the edge is longer than there is room.',
     picture,
     data: {
       columns: [{ title: 'method' }, { title: 'seed', isNumber: true }, { title: 'accuracy %', isNumber: true }],
@@ -71,6 +72,18 @@ const dotsOf = ({ title, runs }: Series) =>
       const seed = seedOf(run);
       return { y: title, x: 100 * top1, seed, title: `${title}, seed ${seed}: ${percent(top1, 2)}` };
     });
+
+/** Of all runs, with as much room again for the intervals, as far as they reach. */
+function rangeOf(judged: readonly Series[]): [low: number, high: number] {
+  const values = judged.flatMap((series) => dotsOf(series).map(({ x }) => x));
+  const ends = judged.flatMap(({ row }) => [row!.mean - (row!.halfWidth95 || 0), row!.mean + (row!.halfWidth95 || 0)]);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = Math.max(0.5, 0.5 * (high - low));
+  return [
+    Math.max(0, low - room, Math.min(100 * Math.min(...ends), low) - 0.3),
+    Math.min(100, high + room, Math.max(100 * Math.max(...ends), high) + 0.3),
+  ];
+}
 
 const describe = ({ title, row }: Series): string => `${title} ${percent(row!.mean)}`;
 

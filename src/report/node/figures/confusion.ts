@@ -59,9 +59,9 @@ function drawCells(
 ): Html {
   const isDrawn = classes.length <= MAX_DRAWN;
   const shown = isDrawn ? cells.filter(({ count }) => count > 0) : [];
-  const size = Math.max(14, Math.min(64, 640 / classes.length));
+  const size = Math.max(14, Math.min(72, 640 / classes.length));
   const widest = Math.min(160, 12 + Math.max(...classes.map((text) => 7 * text.length)));
-  const isRotated = widest > size + 12;
+  const isRotated = widest - 12 > size + 12;
   const top = isRotated ? Math.min(widest, 110) + 24 : 44;
   const [first] = wrong;
   const description = first

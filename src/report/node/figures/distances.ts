@@ -2,11 +2,12 @@
 import * as Plot from '@observablehq/plot';
 import type { Series, Task } from '../../aggregate.ts';
 import { short } from '../../format.ts';
-import { BALLS, type Norm, type Radii, radiiOf } from '../../layers.ts';
+import { BALLS, distanceOf, type Norm, type Radii, radiiOf } from '../../layers.ts';
 import { figure, type Html } from '../../page/index.ts';
 import { type ReportRun, seedOf } from '../../runs.ts';
 import { drawPlot, legend } from '../plot.ts';
 import { MAX_SERIES } from './curves.ts';
+import { gridOf } from './panels.ts';
 import { inTask } from './titles.ts';
 
 const KINDS = {
@@ -23,9 +24,6 @@ interface LayerPoint {
   readonly epoch: number;
   readonly distance: number;
 }
-
-/** Panels beside each other. */
-const COLUMNS = 3;
 
 export function distancesOverTime(task: Task, norm: Norm): Html | null {
   const series = task.series
@@ -66,7 +64,8 @@ export const NORMS = {
   },
   frobenius: {
     adjective: 'Frobenius',
-    definition: 'The Frobenius distance of a layer is the root of the sum of squares of weights − pre-trained weights.',
+    definition:
+      'The Frobenius distance of a layer is the root of the sum of squares of weights − pre-trained weights; of BatchNorm, which both constraints bound entry by entry, it is the largest entry.',
   },
 } as const;
 
@@ -84,9 +83,11 @@ function pointsOf({ distances, layers }: ReportRun, norm: Norm, panel: number): 
     return isNorm ? 'norm' : 'conv';
   };
   return distances.flatMap(({ epoch, layers: all }) =>
-    all.flatMap((one) =>
-      one[norm] > 0 ? [{ panel, kind: kindOf(one.layer), layer: one.layer, epoch, distance: one[norm] }] : [],
-    ),
+    all.flatMap((one) => {
+      const kind = kindOf(one.layer);
+      const distance = distanceOf(one, kind === 'norm', norm);
+      return distance > 0 ? [{ panel, kind, layer: one.layer, epoch, distance }] : [];
+    }),
   );
 }
 
@@ -102,11 +103,7 @@ function drawPanels(
   radii: Radii | null,
   norm: Norm,
 ): Html {
-  const columns = Math.min(COLUMNS, shown.length);
-  const rows = Math.ceil(shown.length / columns);
-  const fx = (panel: number) => panel % columns;
-  const fy = (panel: number) => Math.floor(panel / columns);
-  const place = { fx: (d: { panel: number }) => fx(d.panel), fy: (d: { panel: number }) => fy(d.panel) };
+  const { columns, rows, place } = gridOf(shown.length);
   const levels = radii ? radii.levels.map(({ value }) => value) : [];
   const rules = shown.flatMap(({ series }, panel) =>
     levels.map((value) => ({ panel, value, own: series.method === BALLS[norm] })),

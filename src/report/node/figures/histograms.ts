@@ -26,7 +26,7 @@ export function distanceHistograms(task: Task, norm: Norm): Html | null {
     task,
   );
   const caption = radii
-    ? `Every layer at the end of every run, over the radius that ${radii.method} set for it: right of the line a layer is farther from its start than that radius. Constraints on this distance stay left of the line by construction; nothing else does.`
+    ? `Every layer at the end of every run, over the radius that ${radii.method} set for it: right of the line a layer is farther from its start than that radius. A constraint on this distance stays left of the line by construction; nothing else has to.`
     : 'Every layer but the classifier, at the end of every run. No method here keeps a radius in this norm.';
   return figure({
     id,

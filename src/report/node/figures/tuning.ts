@@ -7,6 +7,7 @@ import { figure, type Html, trusted } from '../../page/index.ts';
 import type { SearchFacts } from '../../runs.ts';
 import { drawPlot, legend } from '../plot.ts';
 import { MAX_SERIES } from './curves.ts';
+import { gridOf } from './panels.ts';
 import { inTask } from './titles.ts';
 
 interface TrialPoint {
@@ -18,8 +19,6 @@ interface TrialPoint {
   readonly isPruned: boolean;
   readonly title: string;
 }
-
-const COLUMNS = 3;
 
 export function tuningHistory(task: Task): Html | null {
   const searches = task.searches
@@ -71,12 +70,7 @@ function historyOf({ trials, method }: SearchFacts, panel: number): TrialPoint[]
 }
 
 function drawHistory(id: string, title: string, searches: readonly SearchFacts[], points: readonly TrialPoint[]): Html {
-  const columns = Math.min(COLUMNS, searches.length);
-  const rows = Math.ceil(searches.length / columns);
-  const place = {
-    fx: ({ panel }: { panel: number }) => panel % columns,
-    fy: ({ panel }: { panel: number }) => Math.floor(panel / columns),
-  };
+  const { columns, rows, place } = gridOf(searches.length);
   const names = searches.map(({ method }, panel) => ({ panel, text: method }));
   const bests = searches.map(({ method }, panel) => {
     const own = points.filter((point) => point.panel === panel).map(({ best }) => best);

@@ -144,12 +144,12 @@ export function addTrainingOptions(command: Command, defaults: TrainingDefaults)
 /** Which steps are recorded where nothing is said. */
 const DEFAULT_RECORD = 'first,last';
 
-export const recordOption = (): Option =>
+export const recordOption = (byDefault = DEFAULT_RECORD): Option =>
   option(
     '--record <steps>',
     'steps kept for `marsgrad audit`: a list such as first,last,every:50,17, or none',
     recordPlan,
-  ).default(recordPlan(DEFAULT_RECORD), DEFAULT_RECORD);
+  ).default(recordPlan(byDefault), byDefault);
 
 const share = number(0, 1);
 

@@ -11,6 +11,7 @@ import {
   type StudyTask,
 } from '../experiments/recipe.ts';
 import { formatSummary, type RunFacts, summarizeRuns } from '../experiments/summary.ts';
+import type { RecordPlan } from '../train/index.ts';
 import type { Context } from './context.ts';
 import { type DashboardOption, dashboardOption, withDashboard } from './dashboard.ts';
 import { InterruptedError, oneLine, UsageError } from './errors.ts';
@@ -18,13 +19,21 @@ import { settingsFrom } from './jobs/finetuneOptions.ts';
 import type { JobResult } from './jobs/job.ts';
 import { JobPool } from './jobs/pool.ts';
 import { type BestPoint, describePoint, type SearchPoint, search } from './jobs/search.ts';
-import { addDeviceOptions, addOutputOptions, type DeviceOptions, type OutputOptions, option } from './options.ts';
+import {
+  addDeviceOptions,
+  addOutputOptions,
+  type DeviceOptions,
+  type OutputOptions,
+  option,
+  recordOption,
+} from './options.ts';
 import { formatPercent, Output } from './output.ts';
 import { wholeNumber } from './parse.ts';
 
 interface SweepOptions extends DeviceOptions, OutputOptions, DashboardOption {
   readonly out?: string;
   readonly jobs: number;
+  readonly record: RecordPlan;
 }
 
 const EXAMPLES = `
@@ -53,6 +62,7 @@ export function sweepCommand(context: Context): Command {
         wholeNumber(1),
       ).default(1),
     )
+    .addOption(recordOption('none'))
     .addOption(dashboardOption());
   addDeviceOptions(command);
   addOutputOptions(command);
@@ -106,6 +116,7 @@ class Sweep {
   private readonly recipe: Recipe;
   private readonly out: string;
   private readonly device: DeviceOptions;
+  private readonly record: RecordPlan;
   private readonly output: Output;
   private readonly pool: JobPool;
   private readonly facts: RunFacts[] = [];
@@ -115,6 +126,7 @@ class Sweep {
     this.recipe = recipe;
     this.out = out;
     this.device = deviceFor(options, options.jobs);
+    this.record = options.record;
     this.output = output;
     this.pool = pool;
   }
@@ -194,7 +206,7 @@ class Sweep {
     const runs = this.recipe.seeds.map(async (seed) => {
       const out = join(this.out, place, `seed-${seed}`);
       try {
-        const job = { settings: { ...settings, optimizer, seed }, device: this.device, out };
+        const job = { settings: { ...settings, optimizer, seed }, device: this.device, record: this.record, out };
         this.tell(place, seed, await this.pool.run(job, priority), { task, method, point: at });
       } catch (error) {
         if (error instanceof InterruptedError) throw error;

@@ -56,6 +56,10 @@ export function tuneCommand(context: Context): Command {
 async function tune(command: Command, options: TuneOptions, { streams, signal }: Context): Promise<void> {
   if (options.test || options.resume !== undefined)
     throw new UsageError('tune looks at validation images: leave out --test; to go on with a search, give its --out.');
+  if (command.getOptionValueSource('record') === 'cli')
+    throw new UsageError(
+      'tune keeps config and log of its trials alone: record the run that you make with what it finds.',
+    );
   const output = new Output(options.json, streams);
   const out = options.out ?? freePath('runs/tune');
   const space = options.space ?? defaultSpace(options);

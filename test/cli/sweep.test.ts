@@ -1,60 +1,19 @@
 /** Studies: `sweep` and `tune` end with the same numbers whatever kills them. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PACKAGE_ROOT } from '../../src/cli/package.ts';
 import { marsgrad, Workspace } from './command.ts';
+import { asArguments, killedIsAsWhole, results, STUDY, tinyBase, writeRecipe } from './study.ts';
 
 const workspace = new Workspace();
-let base: Record<string, unknown>;
-const RADII = { 'radius-extractor': '0.1..1', 'radius-classifier': '1..3' };
+let base: Awaited<ReturnType<typeof tinyBase>>;
 
 beforeAll(async () => {
-  const dataset = await workspace.images('animals', ['cat', 'dog'], { train: 6, val: 4, test: 4 });
-  base = {
-    network: 'resnet20',
-    'random-init': true,
-    dataset,
-    'image-size': 8,
-    'batch-size': 4,
-    epochs: 3,
-    'log-every': 0,
-    'evaluate-every': 0,
-  };
+  base = await tinyBase(workspace);
 }, 60_000);
 afterAll(() => workspace.remove());
 
-function recipe(name: string, parts: object): string {
-  const path = workspace.path(`${name}.json`);
-  writeFileSync(path, JSON.stringify({ base, ...parts }));
-  return path;
-}
-
-/** Every file of a study that says what came out. */
-function results(folder: string): Record<string, unknown> {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-  const lines = (path: string) =>
-    readFileSync(join(folder, path), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-  return Object.fromEntries(
-    files.flatMap((path): [string, unknown][] => {
-      if (path.endsWith('weights.safetensors')) return [[path, readFileSync(join(folder, path)).toString('base64')]];
-      if (path.endsWith('trials.ndjson')) return [[path, lines(path).map(({ seconds: _, ...trial }) => trial)]];
-      if (path.endsWith('best.json')) return [[path, readFileSync(join(folder, path), 'utf8')]];
-      return [];
-    }),
-  );
-}
-
-const STUDY = {
-  tasks: { one: { 'train-per-class': 4 }, fast: { 'train-per-class': 4, 'tuned-like': 'one', 'lr-factor': 2 } },
-  methods: { none: {}, 'mars-pgm': { space: RADII } },
-  seeds: [0, 1],
-  tune: { 'max-evals': 3, 'startup-trials': 2, seed: 7, 'evaluate-every': 1, space: { lr: '0.01..0.1' } },
-};
+const recipe = (name: string, parts: object): string => writeRecipe(workspace, name, { base, ...parts });
 
 describe('sweep', () => {
   it('tunes every method, trains at the point found, tells each run, and skips what is done', async () => {
@@ -137,93 +96,26 @@ describe('sweep', () => {
   });
 });
 
-/** In a process of its own, as `npx marsgrad` would be; resolves when it ended. */
-function inProcess(args: readonly string[]): { child: ChildProcess; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/cli.js'), ...args], { stdio: 'ignore' });
-  return { child, ended: new Promise((resolve) => child.once('exit', resolve)) };
-}
-
-const epochsLogged = (log: string): number[] =>
-  existsSync(log)
-    ? readFileSync(log, 'utf8')
-        .split('\n')
-        .filter((line) => line.startsWith('{"type":"epoch"'))
-        .map((line) => JSON.parse(line).epoch)
-    : [];
-
-/** Kills the command as soon as `hasCome`; returns false where it ended before. */
-async function killWhen(args: readonly string[], hasCome: () => boolean): Promise<boolean> {
-  const { child, ended } = inProcess(args);
-  let isOver = false;
-  void ended.then(() => {
-    isOver = true;
-  });
-  while (!isOver && !hasCome()) await new Promise((resolve) => setTimeout(resolve, 5));
-  const wasKilled = !isOver && child.kill('SIGKILL');
-  await ended;
-  return wasKilled;
-}
-
 describe('a kill', () => {
-  const lengthy = { ...STUDY, tasks: { one: { 'train-per-class': 6, epochs: 16 } }, seeds: [0] };
-
-  it.each([
-    ['in this process', '1'],
-    ['with two workers', '2'],
-  ])(
-    'of sweep %s loses the current epoch at most, and changes no bit',
-    async (_, jobs) => {
-      const path = recipe(`lengthy-${jobs}`, lengthy);
-      const argumentsFor = (out: string) => ['sweep', path, '--out', out, '--device', 'cpu', '--jobs', jobs];
-      const whole = workspace.path(`whole-${jobs}`);
-      expect(await inProcess(argumentsFor(whole)).ended).toBe(0);
-
-      const out = workspace.path(`killed-${jobs}`);
-      const log = (place: string) => join(out, place, 'log.ndjson');
-      // Once within a trial, once within a run that counts.
-      for (const place of ['one/mars-pgm/tune/trial-001', 'one/none/seed-0']) {
-        const wasKilled = await killWhen(argumentsFor(out), () => epochsLogged(log(place)).length >= 5);
-        expect(wasKilled, `${place} was over before it was killed`).toBe(true);
-        // Workers end with their parent.
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const before = epochsLogged(log(place));
-        expect(before.length).toBeGreaterThanOrEqual(5);
-        expect(before.length).toBeLessThan(16);
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        expect(epochsLogged(log(place))).toEqual(before);
-      }
-      expect(await inProcess(argumentsFor(out)).ended).toBe(0);
-      expect(epochsLogged(log('one/none/seed-0'))).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
-      expect(results(out)).toEqual(results(whole));
-    },
-    240_000,
-  );
-
-  it('of tune does neither', async () => {
-    const { 'evaluate-every': _, ...options } = base;
-    const given = Object.entries(options).flatMap(([name, value]) =>
-      value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  it('of sweep and its workers loses the current epoch at most, and changes no bit', async () => {
+    const path = recipe('lengthy', {
+      tasks: { one: { 'train-per-class': 6, epochs: 10 } },
+      methods: { none: {} },
+      seeds: [0],
+      tune: { ...STUDY.tune, 'max-evals': 2 },
+    });
+    await killedIsAsWhole(
+      workspace,
+      ['sweep', path, '--device', 'cpu', '--jobs', '2'],
+      ['one/none/tune/trial-001', 'one/none/seed-0'],
     );
-    const argumentsFor = (out: string) => [
-      'tune',
-      ...given,
-      ...['--epochs', '30', '--space', 'lr=0.01..0.1', '--max-evals', '3', '--device', 'cpu', '--out', out],
-    ];
-    const [whole, out] = [workspace.path('tune-whole'), workspace.path('tune-killed')];
-    expect(await inProcess(argumentsFor(whole)).ended).toBe(0);
-    const log = join(out, 'trial-001/log.ndjson');
-    expect(await killWhen(argumentsFor(out), () => epochsLogged(log).length >= 5)).toBe(true);
-    expect(await inProcess(argumentsFor(out)).ended).toBe(0);
-    expect(results(out)).toEqual(results(whole));
-  }, 120_000);
+  }, 240_000);
 });
 
 describe('tune', () => {
   it('shows every trial and the options of the best; a table without space or budget is the authors’', async () => {
     const out = workspace.path('tuned');
-    const given = Object.entries(base).flatMap(([name, value]) =>
-      value === true ? [`--${name}`] : [`--${name}`, String(value)],
-    );
+    const given = asArguments(base);
     const { code, stdout, stderr } = await marsgrad([
       ...[
         'tune',

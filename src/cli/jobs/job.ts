@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import type { DeviceRequest } from '../../devices/choose.ts';
 import type { Look } from '../../experiments/prune.ts';
-import type { EpochRecord, Evaluation } from '../../train/index.ts';
+import type { EpochRecord, Evaluation, RecordPlan } from '../../train/index.ts';
 import { Output } from '../output.ts';
 import { type RunConfig, RunFolder } from '../runFolder.ts';
 import type { TrainingSettings } from '../settings.ts';
@@ -14,6 +14,8 @@ export interface Job {
   readonly device: DeviceRequest;
   /** The run folder. */
   readonly out: string;
+  /** Steps kept for an audit; left out: none. */
+  readonly record?: RecordPlan;
   /** By epoch, the least validation accuracy with which the training goes on. */
   readonly leastAccuracies?: Readonly<Record<number, number>>;
   /** Keep only what tells how it went: config and log. */
@@ -94,7 +96,10 @@ function discardBeginning(out: string): void {
 
 async function startOrResume(job: Job, state: State, request: Omit<RunRequest, 'settings' | 'out'>): Promise<void> {
   if (state === 'cut-off') await resumeRun(job.out, request);
-  else await startRun({ ...request, settings: job.settings, out: job.out });
+  else {
+    const { settings, out, record } = job;
+    await startRun({ ...request, settings, out, ...(record && { record }) });
+  }
 }
 
 function looksOf(run: RunFolder): Look[] {

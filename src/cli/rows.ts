@@ -3,9 +3,9 @@ import { basename, resolve } from 'node:path';
 import type { RunFacts } from '../experiments/index.ts';
 import type { TrainingSettings } from './settings.ts';
 
-/** What a row is told apart by, beside its method. */
+/** What a row is told apart by, beside its method; nulls say nothing. */
 const rowSettings = ({
-  regularization,
+  regularization: { deltaCache: _, probeEpochs, ...regularization },
   optimizer,
   schedule,
   augment,
@@ -15,6 +15,7 @@ const rowSettings = ({
   head,
 }: TrainingSettings): Readonly<Record<string, unknown>> => ({
   ...regularization,
+  probeEpochs: probeEpochs === 0 ? null : probeEpochs,
   ...optimizer,
   optimizer: optimizer.name,
   schedule: schedule.name,

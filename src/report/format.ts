@@ -27,6 +27,14 @@ export const plural = (count: number, one: string, many = `${one}s`): string => 
 export const listed = (words: readonly string[]): string =>
   words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 
+/** Places for ticks on a logarithmic scale: `digits` times the powers of ten, as far as the values reach. */
+export function logTicks(low: number, high: number, digits: readonly number[] = [1]): number[] {
+  const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const powers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const ticks = powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`)));
+  return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
 /** `1 min 40 s`, `2 h 5 min`. */
 export function duration(seconds: number): string {
   const total = Math.round(seconds);

@@ -7,6 +7,8 @@ import type { ReportRun, Study } from './runs.ts';
 export interface Verdict {
   readonly headline: string;
   readonly sentences: readonly string[];
+  /** Where there are several tasks: what each of them says. */
+  readonly tasks?: readonly { readonly name: string; readonly text: string }[];
 }
 
 /** A chance below this is called unlikely. */
@@ -24,14 +26,13 @@ export function verdictOf(tasks: readonly Task[]): Verdict {
   const ranked = [...wins].sort(([, a], [, b]) => b - a).map(([method, count]) => `${method} in ${count}`);
   return {
     headline: `Highest mean accuracy, over ${judged.length} tasks: ${listed(ranked)}.`,
-    sentences: judged.map((task) => {
+    sentences: [],
+    tasks: judged.map((task) => {
       const { headline, sentences } = verdictOfTask(task);
-      return [`${capital(task.shortName)}: ${headline}`, ...sentences].join(' ');
+      return { name: task.shortName, text: [headline, ...sentences].join(' ') };
     }),
   };
 }
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function verdictOfTask(task: Task): Verdict {
   const best = bestOf(task)!;

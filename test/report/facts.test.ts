@@ -72,9 +72,10 @@ describe('the verdict', () => {
 
   it('counts the tasks that each method is best in', () => {
     const other = [run('none', 0, 0.5, { task: 'leaves' }), run('ftp', 0, 0.4, { task: 'leaves' })];
-    const { headline, sentences } = verdict(...held, ...free, ...other);
+    const { headline, tasks } = verdict(...held, ...free, ...other);
     expect(headline).toBe('Highest mean accuracy, over 2 tasks: mars-pgm in 1 and none in 1.');
-    expect(sentences.map((text) => text.slice(0, 8))).toEqual(['Photos: ', 'Leaves: ']);
+    expect(tasks!.map(({ name }) => name)).toEqual(['photos', 'leaves']);
+    expect(tasks![0]!.text).toMatch(/^mars-pgm comes out best of 2.* above none/);
   });
 
   it("has Wilson's interval", () => {

@@ -3,13 +3,13 @@ import type { ImageDataset } from '../../data/index.ts';
 import type { Predictions } from '../../train/index.ts';
 import { bestOf, type Series, type Task } from '../aggregate.ts';
 import { percent } from '../format.ts';
-import { type Html, html, paragraph } from '../page/index.ts';
+import { type Html, html, NOTHING, paragraph } from '../page/index.ts';
 import { confusionOf, mostConfidentlyWrong, type WrongImage } from '../predictions.ts';
 import type { ReportRun } from '../runs.ts';
 import { confusionFigure } from './figures/confusion.ts';
 import { embedImage } from './images.ts';
 import { readPredictions } from './readStudy.ts';
-import { type Part, partOf } from './sections.ts';
+import { byTask, type Part, partOf } from './sections.ts';
 
 /** Opens the images that decided a run; throws where they are not there any more. */
 export type OpenImages = (run: ReportRun) => Promise<ImageDataset>;
@@ -19,18 +19,21 @@ const MAX_IMAGES = 24;
 
 /** Of the best row of every task; images of the first. */
 export async function mistakesPart(tasks: readonly Task[], openImages: OpenImages | null): Promise<Part | null> {
-  const parts: Html[] = [];
-  let hasImages = false;
-  for (const task of tasks) {
+  const judged = tasks.flatMap((task) => {
     const best = bestOf(task);
     const all = best ? predictionsOf(best) : [];
-    if (!best || all.length === 0) continue;
+    return best && all.length > 0 ? [{ task, best, all }] : [];
+  });
+  const [first] = judged;
+  if (!first) return null;
+  const drawn = judged.map(({ task }) => task);
+  const matrices = byTask('confusion', drawn, (task) => {
+    const { best, all } = judged.find((one) => one.task === task)!;
     const { classes } = best.runs[0]!.config.inputs.dataset;
-    parts.push(confusionFigure(task, best.title, confusionOf(classes, all)));
-    if (!hasImages && openImages) parts.push(await wrongImages(task, best, all, openImages));
-    hasImages = true;
-  }
-  return parts.length === 0 ? null : partOf('mistakes', 'What it gets wrong', parts);
+    return [confusionFigure(task, best.title, confusionOf(classes, all))];
+  });
+  const images = openImages ? await wrongImages(first.task, first.best, first.all, openImages) : NOTHING;
+  return partOf('mistakes', 'What it gets wrong', matrices, images);
 }
 
 /** Of complete runs whose images are the same. */

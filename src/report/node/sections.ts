@@ -2,7 +2,7 @@
 import { SUMMARY_HEADER, summaryCells } from '../../experiments/index.ts';
 import type { Series, Task } from '../aggregate.ts';
 import { percent, short } from '../format.ts';
-import { BALLS } from '../layers.ts';
+import { BALLS, type Norm } from '../layers.ts';
 import {
   type Content,
   dataTable,
@@ -37,18 +37,16 @@ export const partOf = (id: string, title: string, ...body: readonly Content[]): 
   content: section(id, title, ...body),
 });
 
-const isHtml = (value: Html | null): value is Html => value !== null;
-
 /** What a method is, in a few words; null where it is not known. */
 export type AboutMethod = (method: string) => string | null;
 
 export function resultPart({ runs }: Study, tasks: readonly Task[], about: AboutMethod): Part {
-  const { headline, sentences } = verdictOf(tasks);
+  const { headline, sentences, tasks: each = [] } = verdictOf(tasks);
   const judged = tasks.filter(({ table }) => table !== null);
   return partOf(
     'result',
     'Result',
-    verdict('info', headline, ...sentences),
+    verdict('info', headline, ...sentences, ...each.map(({ name, text }) => html`<b>${name}</b>: ${text}`)),
     progressTable(runs.filter(({ summary }) => summary === null)),
     judged.map(resultTable),
     glossary(judged, about),
@@ -128,26 +126,46 @@ function ratioOf({ runs }: Series): number | null {
   return ratios.length === 0 ? null : Math.max(...ratios);
 }
 
+/** Beyond so many tasks, all but the first wait to be opened. */
+const MAX_OPEN_TASKS = 2;
+/** Beyond so many, figures would make the page larger than 3 MB. */
+const MAX_DRAWN_TASKS = 5;
+
+/** The figures of every task; nulls are left out. */
+export function byTask(key: string, tasks: readonly Task[], make: (task: Task) => readonly (Html | null)[]): Html[] {
+  const groups = tasks
+    .slice(0, MAX_DRAWN_TASKS)
+    .map((task) => ({ task, figures: make(task).filter((one): one is Html => one !== null) }));
+  const shown = groups.filter(({ figures }) => figures.length > 0);
+  if (shown.length <= MAX_OPEN_TASKS) return shown.flatMap(({ figures }) => figures);
+  const left = tasks.length - MAX_DRAWN_TASKS;
+  const note = `Figures of ${left} more tasks are left out, to keep the page small: a report of their folders alone has them.`;
+  return [
+    ...shown.map(({ task, figures }, i) => disclosure(task.shortName, figures, `${key}-${task.key}`, i === 0)),
+    left > 0 ? paragraph(note) : NOTHING,
+  ];
+}
+
 export function curvesPart(tasks: readonly Task[]): Part | null {
-  const figures = tasks.map(curvesFigure).filter(isHtml);
+  const figures = byTask('curves', tasks, (task) => [curvesFigure(task)]);
   return figures.length === 0 ? null : partOf('curves', 'Learning curves', figures);
 }
 
 export function distancesPart(tasks: readonly Task[]): Part | null {
-  const norms = (task: Task) => {
-    const has = (norm: keyof typeof BALLS) => task.series.some(({ method }) => method === BALLS[norm]);
-    return has('frobenius')
-      ? has('mars')
-        ? (['mars', 'frobenius'] as const)
-        : (['frobenius'] as const)
-      : (['mars'] as const);
-  };
-  const figures = tasks.flatMap((task) => [
-    ...norms(task).map((norm) => distanceHistograms(task, norm)),
-    ...norms(task).map((norm) => distancesOverTime(task, norm)),
-  ]);
-  const shown = figures.filter(isHtml);
-  return shown.length === 0 ? null : partOf('distances', 'How far the weights moved', shown);
+  const figures = byTask('distances', tasks, (task) => {
+    const norms = normsOf(task);
+    return [
+      ...norms.map((norm) => distanceHistograms(task, norm)),
+      ...norms.map((norm) => distancesOverTime(task, norm)),
+    ];
+  });
+  return figures.length === 0 ? null : partOf('distances', 'How far the weights moved', figures);
+}
+
+/** Those in which a method keeps a radius; without any the paper's own. */
+function normsOf({ series }: Task): readonly Norm[] {
+  const kept = (['mars', 'frobenius'] as const).filter((norm) => series.some(({ method }) => method === BALLS[norm]));
+  return kept.length === 0 ? ['mars'] : kept;
 }
 
 export function sensitivityPart({ runs }: Study): Part | null {
@@ -156,7 +174,7 @@ export function sensitivityPart({ runs }: Study): Part | null {
 }
 
 export function tuningPart(tasks: readonly Task[]): Part | null {
-  const figures = tasks.flatMap((task) => [tuningHistory(task), tuningValues(task)]).filter(isHtml);
+  const figures = byTask('tuning', tasks, (task) => [tuningHistory(task), tuningValues(task)]);
   return figures.length === 0 ? null : partOf('tuning', 'Tuning', figures);
 }
 

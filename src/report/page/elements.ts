@@ -1,5 +1,5 @@
 /** The parts that pages are made of: tables, figures, sections, verdicts. */
-import { type Content, type Html, html, NOTHING } from './html.ts';
+import { type Content, type Html, html, NOTHING, trusted } from './html.ts';
 
 export interface Column {
   readonly title: string;
@@ -28,13 +28,14 @@ export function dataTable({ caption, columns, rows, best = [], isTall = false }:
     (row, i) => html`<tr${best.includes(i) && html` class="best"`}>${row.map(cell)}</tr>
 `,
   );
-  return html`<div class="scroll${isTall && ' tall'}" tabindex="0" role="region" aria-label="table">
+  return html`<div class="scroll${isTall && ' tall'}" tabindex="0" role="region" aria-label="${typeof caption === 'string' ? caption : 'table'}">
 <table><caption><span>${caption}</span></caption><thead><tr>${head}</tr></thead><tbody>
 ${body}</tbody></table></div>`;
 }
 
-export function disclosure(summary: Content, body: Content, key?: string): Html {
-  return html`<details${key !== undefined && html` data-key="${key}"`}><summary>${summary}</summary>${body}</details>`;
+/** `key`: unique on the page; a live page keeps open what the reader opened. */
+export function disclosure(summary: Content, body: Content, key?: string, isOpen = false): Html {
+  return html`<details${key !== undefined && html` data-key="${key}"`}${isOpen && trusted(' open')}><summary>${summary}</summary>${body}</details>`;
 }
 
 /** A table behind a picture is cut off here: the run folders hold the rest. */

@@ -62,6 +62,7 @@ figure { margin: 1.25rem 0 2rem; } figcaption { font-size: .9375rem; max-width: 
 figure > h3 { margin-bottom: 0; }
 figure svg { max-width: 100%; height: auto; display: block; color: var(--ink); overflow: visible; }
 caption span { display: inline-block; max-width: min(60rem, calc(100vw - 2.5rem)); position: sticky; left: 0; }
+section > details[data-key*=task-] { border-top: 1px solid var(--rule); padding: .5rem 0; } section > details[data-key*=task-] > summary { font-size: 1.05rem; font-weight: 600; }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem .35rem; padding: 0; margin: .5rem 0; list-style: none; }
 .legend button { all: unset; box-sizing: border-box; cursor: pointer; display: inline-flex; align-items: center; gap: .4rem; font-size: .875rem; padding: .1rem .45rem; border: 1px solid transparent; border-radius: 4px; }
 .legend button:hover { background: var(--surface); } .legend button[aria-pressed=true] { border-color: var(--ink); }

@@ -126,11 +126,11 @@ function drawCurves(
     marginLeft: 46,
     marginTop: 34,
     marginBottom: 36,
-    x: { label: 'epoch →', ticks: 6, tickFormat: epochTick },
+    x: { label: 'epoch →', ticks: 6, tickFormat: wholeTick },
     y: { label: `${title}, ${label.replace('↑ ', '')} ↑`, labelArrow: false, grid: true, nice: true },
     marks,
   });
 }
 
-/** Whole epochs only. */
-export const epochTick = (epoch: number): string => (Number.isInteger(epoch) ? String(epoch) : '');
+/** Of epochs and trials: there are whole ones only. */
+export const wholeTick = (value: number): string => (Number.isInteger(value) ? String(value) : '');

@@ -1,13 +1,13 @@
 /** How far every layer moved: over time, and in the end, against the radius of the method that has one. */
 import * as Plot from '@observablehq/plot';
-import type { Series, Task } from '../../aggregate.ts';
-import { short } from '../../format.ts';
+import { type Series, type Task, thinned } from '../../aggregate.ts';
+import { logTicks, short } from '../../format.ts';
 import { BALLS, distanceOf, type Norm, type Radii, radiiOf } from '../../layers.ts';
 import { figure, type Html } from '../../page/index.ts';
-import { type ReportRun, seedOf } from '../../runs.ts';
+import { type DistanceFacts, type ReportRun, seedOf } from '../../runs.ts';
 import { drawPlot, legend } from '../plot.ts';
-import { MAX_SERIES } from './curves.ts';
-import { gridOf } from './panels.ts';
+import { MAX_SERIES, wholeTick } from './curves.ts';
+import { type Grid, gridOf } from './panels.ts';
 import { inTask } from './titles.ts';
 
 const KINDS = {
@@ -31,7 +31,7 @@ export function distancesOverTime(task: Task, norm: Norm): Html | null {
     .slice(0, MAX_SERIES);
   if (series.length === 0) return null;
   const shown = series.map((one) => ({ series: one, run: one.runs.find(({ distances }) => distances.length > 0)! }));
-  const points = shown.flatMap(({ run }, panel) => pointsOf(run, norm, panel));
+  const points = shown.flatMap(({ run }, panel) => pointsOf(run, norm, panel, shown.length));
   if (points.length === 0) return null;
   const radii = radiiOf(task, norm);
   const id = `distances-${norm}-${task.key}`;
@@ -39,7 +39,7 @@ export function distancesOverTime(task: Task, norm: Norm): Html | null {
   return figure({
     id,
     title,
-    caption: `${NORMS[norm].definition} A line is a layer of one run (seed ${seedOf(shown[0]!.run)}), on a logarithmic scale; layers that have not moved have no line. ${radiusCaption(radii)}`,
+    caption: `${NORMS[norm].definition} A line is a layer of one run (seed ${seedOf(shown[0]!.run)}), on a logarithmic scale; layers that have not moved have no line. ${countCaption(shown[0]!.run)}${radiusCaption(radii)}`,
     legend: legend(Object.entries(KINDS).map(([name, { title: text, look }]) => ({ name, title: text, look }))),
     picture: drawPanels(id, title, shown, points, radii, norm),
     data: {
@@ -69,12 +69,33 @@ export const NORMS = {
   },
 } as const;
 
+function countCaption({ distances }: ReportRun): string {
+  const { length } = distances.at(-1)!.layers;
+  return length > MAX_LAYERS ? `Of ${length} layers about ${MAX_LAYERS} are drawn, spread over all distances. ` : '';
+}
+
 function radiusCaption(radii: Radii | null): string {
   if (!radii) return 'No method here has a radius in this norm.';
   return `Level lines are the radii that ${radii.method} keeps (full where it does, faint elsewhere, for comparison).`;
 }
 
-function pointsOf({ distances, layers }: ReportRun, norm: Norm, panel: number): LayerPoint[] {
+/** Of all lines of a picture together; more are not seen. */
+const MAX_POINTS = 3500;
+/** Lines in a panel. */
+const MAX_LAYERS = 70;
+
+/** Of more layers, some at every distance: the one that moved most and the one that moved least are among them. */
+function layersDrawn({ layers }: DistanceFacts, norm: Norm): ReadonlySet<string> {
+  const names = [...layers].sort((a, b) => b[norm] - a[norm]).map(({ layer }) => layer);
+  return new Set([...thinned(names, MAX_LAYERS), layers.at(-1)!.layer]);
+}
+
+/** A line has its beginning, its end, and what is between. */
+const FEWEST_POINTS = 5;
+
+function pointsOf({ distances, layers }: ReportRun, norm: Norm, panel: number, panels: number): LayerPoint[] {
+  const lines = panels * Math.min(MAX_LAYERS, distances.at(-1)!.layers.length);
+  const shown = thinned(distances, Math.max(FEWEST_POINTS, Math.floor(MAX_POINTS / lines)));
   const last = distances.at(-1)!.layers.at(-1)!.layer;
   const kindOf = (layer: string): Kind => {
     const known = layers?.find((one) => one.layer === layer);
@@ -82,8 +103,10 @@ function pointsOf({ distances, layers }: ReportRun, norm: Norm, panel: number): 
     const isNorm = known ? known.kind === 'batchNorm2d' : /bn|norm|downsample\.1/.test(layer);
     return isNorm ? 'norm' : 'conv';
   };
-  return distances.flatMap(({ epoch, layers: all }) =>
+  const drawn = layersDrawn(distances.at(-1)!, norm);
+  return shown.flatMap(({ epoch, layers: all }) =>
     all.flatMap((one) => {
+      if (!drawn.has(one.layer)) return [];
       const kind = kindOf(one.layer);
       const distance = distanceOf(one, kind === 'norm', norm);
       return distance > 0 ? [{ panel, kind, layer: one.layer, epoch, distance }] : [];
@@ -93,6 +116,20 @@ function pointsOf({ distances, layers }: ReportRun, norm: Norm, panel: number): 
 
 function lastOf(points: readonly LayerPoint[]): LayerPoint[] {
   return [...new Map(points.map((point) => [`${point.panel}/${point.layer}`, point])).values()];
+}
+
+/** A line for each layer, a mark for each kind. */
+function linesOf(points: readonly LayerPoint[], place: Grid['place']): Plot.Markish[] {
+  return (Object.keys(KINDS) as Kind[]).map((kind) => {
+    const { color, dash } = KINDS[kind].look;
+    const own = points.filter((point) => point.kind === kind);
+    const z = ({ panel, layer }: LayerPoint) => `${panel} ${layer}`;
+    const channels = { ...place, x: 'epoch', y: 'distance', z, className: `series ${kind}` };
+    // A run of one epoch is a row of dots.
+    return own.every(({ epoch }) => epoch === own[0]?.epoch)
+      ? Plot.dot(own, { ...channels, fill: color, r: 2 })
+      : Plot.line(own, { ...channels, stroke: color, strokeWidth: 1.1, strokeDasharray: dash, title: 'layer' });
+  });
 }
 
 function drawPanels(
@@ -109,16 +146,6 @@ function drawPanels(
     levels.map((value) => ({ panel, value, own: series.method === BALLS[norm] })),
   );
   const names = shown.map(({ series }, panel) => ({ panel, text: series.title }));
-  const lines = (Object.keys(KINDS) as Kind[]).map((kind) => {
-    const { color, dash } = KINDS[kind].look;
-    const own = points.filter((point) => point.kind === kind);
-    const z = ({ panel, layer }: LayerPoint) => `${panel} ${layer}`;
-    const channels = { ...place, x: 'epoch', y: 'distance', z, className: `series ${kind}` };
-    // A run of one epoch is a row of dots.
-    return own.every(({ epoch }) => epoch === own[0]?.epoch)
-      ? Plot.dot(own, { ...channels, fill: color, r: 2 })
-      : Plot.line(own, { ...channels, stroke: color, strokeWidth: 1.1, strokeDasharray: dash, title: 'layer' });
-  });
   return drawPlot(
     id,
     `${title}: ${shown.map(({ series }) => describeReach(series.title, points, shown, series)).join('; ')}`,
@@ -130,18 +157,18 @@ function drawPanels(
       marginBottom: 40,
       fx: { axis: null, padding: 0.06 },
       fy: { axis: null, padding: 0.14 },
-      x: { label: 'epoch →', ticks: 5, tickFormat: (epoch: number) => (Number.isInteger(epoch) ? String(epoch) : '') },
+      x: { label: 'epoch →', ticks: 5, tickFormat: wholeTick },
       y: {
         type: 'log',
         label: 'distance ↑',
         labelArrow: false,
-        ticks: 5,
-        tickFormat: (value: number) => short(value),
+        ticks: ticksOf(points),
+        tickFormat: short,
         grid: true,
       },
       marks: [
         Plot.frame({ stroke: 'var(--rule)' }),
-        ...lines,
+        ...linesOf(points, place),
         Plot.ruleY(
           rules.filter(({ own }) => own),
           { ...place, y: 'value', stroke: 'var(--ink)', strokeWidth: 1.8 },
@@ -154,6 +181,12 @@ function drawPanels(
       ],
     },
   );
+}
+
+function ticksOf(points: readonly LayerPoint[]): number[] {
+  const distances = points.map(({ distance }) => distance);
+  const [low, high] = [Math.min(...distances), Math.max(...distances)];
+  return logTicks(low, high, high / low < 100 ? [1, 2, 5] : [1]);
 }
 
 function describeReach(

@@ -4,7 +4,7 @@
  */
 import * as Plot from '@observablehq/plot';
 import type { Task } from '../../aggregate.ts';
-import { percent, short } from '../../format.ts';
+import { logTicks, percent, short } from '../../format.ts';
 import { type Norm, radiiOf, type Spread, spreadsOf } from '../../layers.ts';
 import { looksOf } from '../../looks.ts';
 import { figure, type Html } from '../../page/index.ts';
@@ -117,8 +117,8 @@ function drawHistograms(id: string, title: string, task: Task, spreads: readonly
       domain: [10 ** low, 10 ** high],
       labelAnchor: 'center',
       label: hasRadius ? 'distance / radius →' : 'distance →',
-      ticks: 8,
-      tickFormat: (value: number) => (/^[125]/.test(value.toExponential()) ? short(value) : ''),
+      ticks: logTicks(10 ** low, 10 ** high, [1, 2, 5]),
+      tickFormat: short,
       grid: true,
     },
     y: { axis: null, domain: [0, 1.08] },

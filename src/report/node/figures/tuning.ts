@@ -6,7 +6,7 @@ import { type Look, lookOfMethod } from '../../looks.ts';
 import { figure, type Html, trusted } from '../../page/index.ts';
 import type { SearchFacts } from '../../runs.ts';
 import { drawPlot, legend } from '../plot.ts';
-import { MAX_SERIES } from './curves.ts';
+import { MAX_SERIES, wholeTick } from './curves.ts';
 import { gridOf } from './panels.ts';
 import { inTask } from './titles.ts';
 
@@ -84,7 +84,7 @@ function drawHistory(id: string, title: string, searches: readonly SearchFacts[]
     marginBottom: 40,
     fx: { axis: null, padding: 0.06 },
     fy: { axis: null, padding: 0.2 },
-    x: { label: 'trial →', ticks: 5, tickFormat: (trial: number) => (Number.isInteger(trial) ? String(trial) : '') },
+    x: { label: 'trial →', ticks: 5, tickFormat: wholeTick },
     y: { label: 'validation accuracy, % ↑', labelArrow: false, ticks: 5, nice: true, grid: true },
     marks: [
       Plot.frame({ stroke: 'var(--rule)' }),

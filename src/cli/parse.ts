@@ -56,6 +56,19 @@ export function list(text: string): string[] {
   return names;
 }
 
+/** Names out of a list, separated by commas. */
+export function choices<T extends string>(names: readonly T[]): Parser<T[]> {
+  return (text) => list(text).map(choice(names));
+}
+
+/** Numbers separated by commas, each as `one` reads it. */
+export function listOf(one: Parser<number>): Parser<number[]> {
+  return (text) => list(text).map(one);
+}
+
+/** Whole numbers of at least `least`: `16,64,256`. */
+export const wholeNumbers = (least: number): Parser<number[]> => listOf(wholeNumber(least));
+
 /** Two whole numbers: `2,9`. */
 export function pair(text: string): [number, number] {
   const values = text.split(',').map(asNumber);

@@ -3,6 +3,7 @@ import '../devices/node.ts';
 import { Command } from 'commander';
 import { auditCommand } from './audit.ts';
 import { boundsCommand } from './bounds.ts';
+import { boundsStudyCommand } from './boundsStudy.ts';
 import type { Context } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
@@ -61,6 +62,7 @@ function programFor(context: Context): Command {
     recipeCommand,
     auditCommand,
     boundsCommand,
+    boundsStudyCommand,
     doctorCommand,
   ];
   for (const make of commands) program.addCommand(make(context));

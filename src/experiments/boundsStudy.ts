@@ -14,12 +14,12 @@ import { DataLoader, type ImageDataset, perClass, selectClasses } from '../data/
 import type { Batch } from '../data/loader.ts';
 import { compose, toFloat } from '../data/transforms.ts';
 import type { Device } from '../devices/device.ts';
-import { type ModuleState } from '../nn/index.ts';
+import type { ModuleState } from '../nn/index.ts';
 import { chain, constant, project, SGD } from '../optim/index.ts';
 import {
   chainOf,
-  dataConstants,
   type DataConstants,
+  dataConstants,
   generalizationBounds,
   type LayerNorms,
   layerNorms,
@@ -64,13 +64,13 @@ export interface BoundsStudySettings {
 export const BOUNDS_STUDY_SETTINGS: BoundsStudySettings = {
   pretrainingExamples: 2500,
   pretrainingLoss: 0.1,
-  loss: 0.05,
-  maxEpochs: 60,
+  loss: 0.1,
+  maxEpochs: 20,
   batchSize: 50,
   learningRate: 0.05,
   momentum: 0.9,
-  radius: 1,
-  headRadius: 1,
+  radius: 5,
+  headRadius: 10,
   margin: 1,
 };
 
@@ -85,6 +85,8 @@ export interface BoundsRow extends BoundsCase {
   readonly parameters: number;
   /** Σ over the layers of the spectral norm of their change (what Long & Sedghi 2020 measure). */
   readonly spectralDistance: number;
+  /** γ of the margin bounds, and the share of the training images within it. */
+  readonly margin: number;
   readonly shareWithinMargin: number;
   readonly data: DataConstants;
   readonly layers: readonly LayerNorms[];
@@ -180,11 +182,15 @@ export class BoundsStudy {
       testLoss: evaluation.loss,
       parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
       spectralDistance: layers.reduce((sum, layer) => sum + layer.spectralDistance, 0),
+      margin,
       shareWithinMargin: await shareWithinMargin(model, seen.epoch(0), margin),
       data,
       layers,
       bounds: Object.fromEntries(
-        generalizationBounds(layers, data, { margin }).map(({ id, log10 }) => [id, Number.isFinite(log10) ? log10 : null]),
+        generalizationBounds(layers, data, { margin }).map(({ id, log10 }) => [
+          id,
+          Number.isFinite(log10) ? log10 : null,
+        ]),
       ),
     };
   }
@@ -226,9 +232,7 @@ export class BoundsStudy {
   ): Promise<EpochRecord> {
     const { batchSize, learningRate, momentum, radius, headRadius, maxEpochs } = this.settings;
     const sgd = new SGD(model.parameters(), { learningRate, momentum });
-    const ball = isHeld
-      ? marsBall(model, { extractor: radius, classifier: headRadius, headAnchor: 'initial' })
-      : null;
+    const ball = isHeld ? marsBall(model, { extractor: radius, classifier: headRadius, headAnchor: 'initial' }) : null;
     const reached = new AbortController();
     let last: EpochRecord | undefined;
     // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test

@@ -11,6 +11,19 @@ export {
   STATED_ACCURACIES,
   type Strengths,
 } from './authorsRecipes.ts';
+export { BOUNDS_GRID, type BoundsGrid, boundsCases } from './boundsGrid.ts';
+export { StudyNetwork, type StudyNetworkOptions } from './boundsNetworks.ts';
+export {
+  BOUNDS_STUDY_SETTINGS,
+  type BoundsCase,
+  type BoundsRow,
+  BoundsStudy,
+  type BoundsStudySettings,
+  STUDY_STARTS,
+  type StudyImages,
+  type StudyStart,
+} from './boundsStudy.ts';
+export { type BoundsGroup, type BoundsSummary, boundsCsv, type Growth, summarizeBounds } from './boundsSummary.ts';
 export { AUTHORS_SPACES, type Dimension, type Point, type SearchSpace } from './space.ts';
 export { type PairedTest, pairedTest, type Sample, summarizeSample } from './statistics.ts';
 export {

@@ -17,8 +17,8 @@ export interface BoundsGrid {
 
 export const BOUNDS_GRID: BoundsGrid = {
   widths: [16, 64, 256, 1024],
-  channels: [2, 4, 8, 16],
-  hiddenLayers: [1, 2, 4, 6],
+  channels: [4, 8, 16],
+  hiddenLayers: [1, 2, 4],
   examples: [200, 1000, 5000],
   starts: STUDY_STARTS,
   seeds: 3,

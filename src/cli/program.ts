@@ -15,6 +15,7 @@ import { workerCommand } from './jobs/worker.ts';
 import { VERSION } from './package.ts';
 import { recipeCommand } from './recipe.ts';
 import { reportCommand } from './report.ts';
+import { sensitivityCommand } from './sensitivity.ts';
 import { summarizeCommand } from './summarize.ts';
 import { sweepCommand } from './sweep.ts';
 import { trainCommand } from './train.ts';
@@ -59,6 +60,7 @@ function programFor(context: Context): Command {
     sweepCommand,
     summarizeCommand,
     reportCommand,
+    sensitivityCommand,
     recipeCommand,
     auditCommand,
     boundsCommand,

@@ -24,6 +24,13 @@ export {
   type StudyStart,
 } from './boundsStudy.ts';
 export { type BoundsGroup, type BoundsSummary, boundsCsv, type Growth, summarizeBounds } from './boundsSummary.ts';
+export {
+  SENSITIVITY_FACTORS,
+  type SensitivityCurve,
+  type SensitivityPoint,
+  type SensitivityRun,
+  sensitivityCurves,
+} from './sensitivity.ts';
 export { AUTHORS_SPACES, type Dimension, type Point, type SearchSpace } from './space.ts';
 export { type PairedTest, pairedTest, type Sample, summarizeSample } from './statistics.ts';
 export {

@@ -16,7 +16,7 @@ export interface BoundsGrid {
 }
 
 export const BOUNDS_GRID: BoundsGrid = {
-  widths: [16, 64, 256, 1024],
+  widths: [16, 64, 256],
   channels: [4, 8, 16],
   hiddenLayers: [1, 2, 4],
   examples: [200, 1000, 5000],

@@ -10,9 +10,7 @@
  * All train until the cross-entropy of an epoch is at most `loss`: networks are compared at what they have fitted, not at what they were
  * given time for. The classifier's start is its own initial value, in all three.
  */
-import { DataLoader, type ImageDataset, perClass, selectClasses } from '../data/index.ts';
-import type { Batch } from '../data/loader.ts';
-import { compose, toFloat } from '../data/transforms.ts';
+import { type Batch, type ImageDataset, perClass, selectClasses } from '../data/index.ts';
 import type { Device } from '../devices/device.ts';
 import type { ModuleState } from '../nn/index.ts';
 import { chain, constant, project, SGD } from '../optim/index.ts';
@@ -26,6 +24,7 @@ import {
   marsBall,
   shareWithinMargin,
 } from '../regularizers/index.ts';
+import { Random } from '../tensor/random.ts';
 import { type BatchSource, type EpochRecord, evaluate, fit } from '../train/index.ts';
 import { StudyNetwork, type StudyNetworkKind } from './boundsNetworks.ts';
 
@@ -103,27 +102,52 @@ export interface StudyImages {
 export const caseName = ({ network, width, hiddenLayers, examples, start, seed }: BoundsCase): string =>
   `${network}-width${width}-hidden${hiddenLayers}-examples${examples}-${start}-seed${seed}`;
 
-/** Grey images: the first channel of a data set whose three are alike, as 0 … 1. */
-class GreyBatches implements BatchSource {
-  private readonly loader: DataLoader;
+/** Grey images in memory, (N, height, width) as 0 … 1: the first channel of a data set whose three are alike. */
+interface GreyImages {
+  readonly pixels: Float32Array;
+  readonly labels: Int32Array;
+  readonly side: number;
+}
 
-  constructor(dataset: ImageDataset, batchSize: number, seed: number | null) {
-    const shuffle = seed === null ? {} : { shuffle: true, seed };
-    this.loader = new DataLoader(dataset, { batchSize, transform: compose([toFloat()]), ...shuffle });
+async function greyOf(dataset: ImageDataset, side: number): Promise<GreyImages> {
+  const places = side * side;
+  const pixels = new Float32Array(dataset.length * places);
+  for (let n = 0; n < dataset.length; n++) {
+    const { data } = await dataset.image(n);
+    for (let k = 0; k < places; k++) pixels[n * places + k] = data[3 * k]! / 255;
+  }
+  return { pixels, labels: dataset.labels, side };
+}
+
+/** Batches of them, in an order of the seed's and the epoch's; null: in their own. */
+class GreyBatches implements BatchSource {
+  private readonly images: GreyImages;
+  private readonly batchSize: number;
+  private readonly seed: number | null;
+
+  constructor(images: GreyImages, batchSize: number, seed: number | null) {
+    this.images = images;
+    this.batchSize = batchSize;
+    this.seed = seed;
   }
 
   get length(): number {
-    return this.loader.length;
+    return Math.ceil(this.images.labels.length / this.batchSize);
   }
 
   async *epoch(epoch: number, firstBatch = 0): AsyncGenerator<Batch, void, void> {
-    for await (const batch of this.loader.epoch(epoch, firstBatch)) {
-      const [count, channels, height, width] = batch.shape;
-      const places = height * width;
-      const images = new Float32Array(count * places);
-      for (let n = 0; n < count; n++)
-        images.set(batch.images.subarray(n * channels * places, (n * channels + 1) * places), n * places);
-      yield { ...batch, images, shape: [count, 1, height, width] };
+    const { pixels, labels, side } = this.images;
+    const places = side * side;
+    const own = Int32Array.from(labels, (_, n) => n);
+    const order = this.seed === null ? own : new Random(this.seed).fork('order').fork(epoch).permutation(labels.length);
+    for (let b = firstBatch; b < this.length; b++) {
+      const indices = order.slice(b * this.batchSize, (b + 1) * this.batchSize);
+      const images = new Float32Array(indices.length * places);
+      indices.forEach((index, n) => {
+        images.set(pixels.subarray(index * places, (index + 1) * places), n * places);
+      });
+      const shape = [indices.length, 1, side, side] as const;
+      yield { images, shape, labels: Int32Array.from(indices, (index) => labels[index]!), indices };
     }
   }
 }
@@ -136,6 +160,7 @@ export class BoundsStudy {
   private readonly taskClasses: readonly string[];
   /** By network and seed: made when the first case asks. */
   private readonly pretrained = new Map<string, ModuleState>();
+  private test: Promise<GreyImages> | null = null;
 
   /** Throws where the data set has less than four classes. */
   constructor(images: StudyImages, settings: BoundsStudySettings, device: Device) {
@@ -158,11 +183,13 @@ export class BoundsStudy {
       model.resetHead(seed + 1);
     }
     const began = await model.stateDict();
-    const train = this.chosen(this.images.train, this.taskClasses, examples, seed);
-    const test = selectClasses(this.images.test, this.taskClasses);
-    const last = await this.train(model, train, settings.loss, start === 'held', seed, signal);
-    const evaluation = await evaluate(model, new GreyBatches(test, 500, null), { ...(signal && { signal }) });
     const { imageSize } = this.images;
+    const train = await this.chosen(this.taskClasses, examples, seed);
+    this.test ??= greyOf(selectClasses(this.images.test, this.taskClasses), imageSize);
+    const last = await this.train(model, train, settings.loss, start === 'held', seed, signal);
+    const evaluation = await evaluate(model, new GreyBatches(await this.test, 500, null), {
+      ...(signal && { signal }),
+    });
     const { layers: links, outputs } = await chainOf(model, began, {
       inputShape: [1, imageSize, imageSize],
       headAnchor: 'initial',
@@ -201,8 +228,9 @@ export class BoundsStudy {
     return new StudyNetwork({ kind, width, hiddenLayers, imageSize, classes, seed, device: this.device });
   }
 
-  private chosen(set: ImageDataset, classes: readonly string[], examples: number, seed: number): ImageDataset {
-    return perClass(selectClasses(set, classes), Math.round(examples / classes.length), seed);
+  private chosen(classes: readonly string[], examples: number, seed: number): Promise<GreyImages> {
+    const { train, imageSize } = this.images;
+    return greyOf(perClass(selectClasses(train, classes), Math.round(examples / classes.length), seed), imageSize);
   }
 
   private async pretrainedWeights(one: BoundsCase, signal: AbortSignal | undefined): Promise<ModuleState> {
@@ -212,7 +240,7 @@ export class BoundsStudy {
     if (known) return known;
     const model = this.networkOf(one);
     const { pretrainingExamples, pretrainingLoss } = this.settings;
-    const source = this.chosen(this.images.train, this.sourceClasses, pretrainingExamples, seed);
+    const source = await this.chosen(this.sourceClasses, pretrainingExamples, seed);
     await this.train(model, source, pretrainingLoss, false, seed, signal);
     const weights = await model.stateDict();
     // Cases come network by network: another one's weights are not asked for again.
@@ -224,7 +252,7 @@ export class BoundsStudy {
   /** To the loss, or to the last epoch; the last epoch's record. */
   private async train(
     model: StudyNetwork,
-    dataset: ImageDataset,
+    images: GreyImages,
     loss: number,
     isHeld: boolean,
     seed: number,
@@ -238,7 +266,7 @@ export class BoundsStudy {
     // biome-ignore lint/suspicious/noFocusedTests: the training loop, not a test
     await fit({
       model,
-      loader: new GreyBatches(dataset, batchSize, seed),
+      loader: new GreyBatches(images, batchSize, seed),
       optimizer: ball ? chain(sgd, project(ball)) : sgd,
       constraint: ball,
       schedule: constant(learningRate),

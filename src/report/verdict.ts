@@ -16,7 +16,7 @@ const UNLIKELY = 0.05;
 
 export function verdictOf(tasks: readonly Task[]): Verdict {
   const judged = tasks.filter((task) => bestOf(task) !== undefined);
-  if (judged.length === 0) return { headline: 'No run is complete yet: there is no result.', sentences: [] };
+  if (judged.length === 0) return ofNone(tasks);
   if (judged.length === 1) return verdictOfTask(judged[0]!);
   const wins = new Map<string, number>();
   for (const task of judged) {
@@ -31,6 +31,22 @@ export function verdictOf(tasks: readonly Task[]): Verdict {
       const { headline, sentences } = verdictOfTask(task);
       return { name: task.shortName, text: [headline, ...sentences].join(' ') };
     }),
+  };
+}
+
+function ofNone(tasks: readonly Task[]): Verdict {
+  const headline = 'No run is complete yet: there is no result.';
+  const runs = tasks.flatMap(({ series }) =>
+    series.flatMap((one) => one.runs.map((run) => ({ run, title: one.title }))),
+  );
+  const [first] = runs.filter(({ run }) => run.epochs.length > 0);
+  if (runs.length !== 1 || !first) return { headline, sentences: [] };
+  const { epoch, loss, accuracy, validation } = first.run.epochs.at(-1)!;
+  const seen = validation ? `, ${percent(validation.top1)} on the validation images` : '';
+  const sofar = `${first.title} is at epoch ${epoch} of ${first.run.config.settings.epochs}`;
+  return {
+    headline: `${sofar}: training loss ${loss.toFixed(3)}, ${percent(accuracy)} of the labels it trains on${seen}.`,
+    sentences: ['It is not complete: the test images decide in the end.'],
   };
 }
 
@@ -116,6 +132,7 @@ export function describeStudy({ runs, searches }: Study, tasks: readonly Task[])
   const seeds = values(({ config }) => String(config.settings.seed));
   const networks = values(({ config }) => config.settings.network);
   const datasets = values(({ config }) => config.settings.dataset.split(/[\\/]/).filter(Boolean).at(-1)!);
+  if (runs.length === 1) return describeRun(runs[0]!, networks[0]!, datasets[0]!);
   const missing = runs.length - complete.length;
   const trials = searches.reduce((sum, search) => sum + search.trials.length, 0);
   return [
@@ -129,9 +146,17 @@ export function describeStudy({ runs, searches }: Study, tasks: readonly Task[])
   ].join('');
 }
 
+function describeRun({ config, method, summary }: ReportRun, network: string, dataset: string): string {
+  const { command, epochs, seed } = config.settings;
+  const how = command === 'train' ? 'trained' : `fine-tuned by ${method}`;
+  const { trainImages } = config.inputs.dataset;
+  const what = `${network}, ${how} on ${trainImages.toLocaleString('en')} images of ${dataset} for ${plural(epochs, 'epoch')}, seed ${seed}.`;
+  return summary ? `${what} It took ${duration(summary.seconds)}.` : what;
+}
+
 function timeOf(complete: readonly ReportRun[]): string {
   const seconds = complete.map(({ summary }) => summary!.seconds);
   const total = seconds.reduce((sum, one) => sum + one, 0);
-  if (complete.length === 1) return `It took ${duration(total)}`;
+  if (complete.length === 1) return `The complete one took ${duration(total)}`;
   return `They took ${duration(total)} in all, ${duration(summarizeSample(seconds).mean)} each`;
 }

@@ -70,6 +70,16 @@ describe('the verdict', () => {
     expect(verdict(run('ftp', 0, null)).headline).toBe('No run is complete yet: there is no result.');
   });
 
+  it('says how far a single run has come', () => {
+    const epochs = [{ epoch: 3, loss: 1.5, accuracy: 0.25, learningRate: 1, worstRatio: null, validation: null }];
+    const config = {
+      settings: { seed: 0, epochs: 9, regularization: { method: 'ftp' } },
+    } as unknown as ReportRun['config'];
+    expect(verdict(run('ftp', 0, null, { epochs, config })).headline).toBe(
+      'ftp is at epoch 3 of 9: training loss 1.500, 25.0 % of the labels it trains on.',
+    );
+  });
+
   it('counts the tasks that each method is best in', () => {
     const other = [run('none', 0, 0.5, { task: 'leaves' }), run('ftp', 0, 0.4, { task: 'leaves' })];
     const { headline, tasks } = verdict(...held, ...free, ...other);

@@ -126,10 +126,18 @@ function drawCurves(
     marginLeft: 46,
     marginTop: 34,
     marginBottom: 36,
-    x: { label: 'epoch →', ticks: 6, tickFormat: wholeTick },
+    x: { label: 'epoch →', ticks: 6, tickFormat: wholeTick, ...epochRange(curves) },
     y: { label: `${title}, ${label.replace('↑ ', '')} ↑`, labelArrow: false, grid: true, nice: true },
     marks,
   });
+}
+
+/** To the end of the training: a curve that grows does not stretch. */
+function epochRange(curves: readonly Curve[]): { readonly domain?: [first: number, last: number] } {
+  const places = curves.flatMap(({ points }) => points.map(({ x }) => x));
+  const planned = curves.flatMap(({ series }) => series.runs.map(({ config }) => config.settings.epochs));
+  const [first, last] = [Math.min(1, ...places), Math.max(...planned, ...places)];
+  return first < last ? { domain: [first, last] } : {};
 }
 
 /** Of epochs and trials: there are whole ones only. */

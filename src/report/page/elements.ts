@@ -60,7 +60,7 @@ export function figure({ id, title, caption, picture, legend = NOTHING, data }: 
   const cut = rest > 0 ? `; ${rest} more rows are left out, the run folders hold them` : '';
   return html`<figure id="${id}" aria-labelledby="${id}-title"><h3 id="${id}-title">${title}</h3>
 <figcaption>${caption}</figcaption>
-${legend}<div class="picture">${picture}</div>
+${legend}<div class="picture" tabindex="0" role="region" aria-label="${title}">${picture}</div>
 ${shown && disclosure('Numbers', dataTable({ ...shown, caption: `${title}${cut}`, isTall: true }), `${id}-data`)}</figure>
 `;
 }

@@ -1,12 +1,12 @@
 /** How every page looks: light, dark and printed, by the same names. No font, image or rule comes from elsewhere. */
 
 /**
- * Colours of the series 1 … 8, apart from each other also for those who see red and green alike, and 3:1 against the page (WCAG 1.4.11).
- * A series has a dash and a symbol of its own too: no picture needs the colours.
+ * Colours of the series 1 … 8: 3:1 against the page (WCAG 1.4.11), and apart from each other, from ink and from muted ink, also for those who do not
+ * see red, green or blue (test/report/theme.test.ts). A series has a dash and a symbol of its own too: no picture needs the colours.
  */
-const SERIES = {
-  light: ['#1f6fd0', '#d3541b', '#0b8a63', '#a06c00', '#c93d78', '#4d7c0f', '#5546b8', '#c93434'],
-  dark: ['#5b9df0', '#f08450', '#2fb98c', '#d9a02b', '#ec7fab', '#8fbf45', '#a79cf5', '#f27f7f'],
+export const SERIES = {
+  light: ['#727efc', '#914904', '#54875b', '#513807', '#b44bbe', '#a89401', '#483186', '#f65295'],
+  dark: ['#4f56d0', '#fd5a19', '#4aa36c', '#feb521', '#8b6086', '#8cdda0', '#be7ae7', '#ba351b'],
 } as const;
 
 const series = (colors: readonly string[]): string =>

@@ -1,16 +1,19 @@
 /** `marsgrad audit`: what a run folder claims, recomputed. */
 import { Command, Option } from 'commander';
 import type { AuditReport, CheckResult, Finding } from '../audit/verdict.ts';
-import { auditFolder } from './auditFolder.ts';
+import { auditFolder, CHECK_IDS } from './auditFolder.ts';
 import type { Context } from './context.ts';
+import { InterruptedError } from './errors.ts';
 import { addOutputOptions, type OutputOptions, option } from './options.ts';
 import { formatTable, Output } from './output.ts';
-import { choice, stepList, wholeNumber } from './parse.ts';
+import { choice, choices, stepList, wholeNumber } from './parse.ts';
 
 interface AuditOptions extends OutputOptions {
   readonly on?: (typeof REPLAY_DEVICES)[number];
   readonly steps?: readonly number[] | 'all';
+  readonly only?: readonly string[];
   readonly replay: boolean;
+  readonly rerun: boolean;
   readonly thorough: boolean;
   readonly weights?: string;
   readonly dataset?: string;
@@ -46,7 +49,9 @@ export function auditCommand(context: Context): Command {
         stepList,
       ),
     )
+    .addOption(option('--only <ids>', `only these checks: ${CHECK_IDS.join(', ')}`, choices(CHECK_IDS)))
     .addOption(new Option('--no-replay', 'do no recorded step again'))
+    .addOption(new Option('--rerun', 'do the whole run again too; takes as long as it took').default(false))
     .addOption(new Option('--thorough', 'look at all that can be looked at; takes minutes').default(false))
     .option('--weights <file>', 'the pre-trained weights, where they lie elsewhere than the run had them')
     .option('--dataset <name|folder>', 'the data set, likewise')
@@ -66,6 +71,8 @@ export function auditCommand(context: Context): Command {
       output.record({ type: 'summary', ...report });
       output.result(describeReport(report));
       if (report.verdict === 'fail') throw new Error(verdictOf(report));
+    } catch (error) {
+      throw context.signal.aborted ? new InterruptedError('Interrupted; the audit is not complete.') : error;
     } finally {
       output.close();
     }

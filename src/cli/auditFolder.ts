@@ -10,9 +10,10 @@ import { stateCheck } from '../audit/replay/stateCheck.ts';
 import { readRun } from '../audit/run.ts';
 import { type AuditReport, type CheckResult, skipped } from '../audit/verdict.ts';
 import type { DeviceKind } from '../devices/device.ts';
-import { sessionOpener } from './auditSession.ts';
+import { sessionOpener, settingsHere } from './auditSession.ts';
 import { Output } from './output.ts';
 import { VERSION } from './package.ts';
+import { rerunCheck } from './rerun.ts';
 
 export interface AuditFolderOptions {
   /** Where recorded steps are done again. Default: on the run's own kind of device. */
@@ -21,6 +22,10 @@ export interface AuditFolderOptions {
   readonly steps?: readonly number[] | 'all';
   /** Do recorded steps again. Default true. */
   readonly replay?: boolean;
+  /** Only the checks of these ids; the others are reported as skipped. Default: all. */
+  readonly only?: readonly string[];
+  /** Do the whole run again; takes as long as it took. Default false. */
+  readonly rerun?: boolean;
   /** All that checks can look at, in minutes instead of seconds. Default false. */
   readonly thorough?: boolean;
   /** The pre-trained weights and the data set, where they do not lie where the run had them. */
@@ -48,12 +53,17 @@ const CHECKS: readonly Check[] = [
   ...checks.slice(BEFORE_REPLAY),
 ];
 
+/** Of the checks, in their order. */
+export const CHECK_IDS: readonly string[] = CHECKS.map(({ id }) => id);
+
 /** @throws Error where the folder holds no run, or a step that was asked for is not there; whatever else is wrong is in the report. */
 export async function auditFolder(path: string, options: AuditFolderOptions = {}): Promise<AuditReport> {
-  const { replay = true, onMessage = () => {}, onStart, onResult, signal } = options;
+  const { only, replay = true, rerun = false, onMessage = () => {}, onStart, onResult, signal } = options;
   const context = await openAudit(path, options, onMessage);
-  const checks = CHECKS.map((check) => (replay || !REPLAYS.includes(check) ? check : leftOut(check)));
-  return auditRun(context, checks, {
+  const isAsked = (check: Check) => (only?.includes(check.id) ?? true) && (replay || !REPLAYS.includes(check));
+  const made = CHECKS.map((check) => (isAsked(check) ? check : leftOut(check)));
+  const last = rerun ? [rerunCheckFor(options)] : [];
+  return auditRun(context, [...made, ...last], {
     version: VERSION,
     ...(onStart && { onStart }),
     ...(onResult && { onResult }),
@@ -67,8 +77,7 @@ export async function openAudit(
   { on, steps, thorough = false, weights, dataset, threads }: AuditFolderOptions,
   onMessage: (text: string) => void,
 ): Promise<AuditContext> {
-  const nowhere = { write: () => true } as unknown as NodeJS.WriteStream & { fd: 1 & 2 };
-  const output = new Output(false, { stdout: nowhere, stderr: nowhere }, true);
+  const output = silentOutput();
   let opener: AuditContext['open'] | undefined;
   const context: AuditContext = await readRun({
     path,
@@ -84,6 +93,22 @@ export async function openAudit(
     },
   });
   return context;
+}
+
+function rerunCheckFor({ weights, dataset, threads, signal }: AuditFolderOptions): Check {
+  const here = { weights: weights ?? null, dataset: dataset ?? null };
+  return rerunCheck({
+    settings: ({ config }) => settingsHere(config, here),
+    output: silentOutput(),
+    ...(threads !== undefined && { threads }),
+    ...(signal && { signal }),
+  });
+}
+
+/** Sessions and runs of an audit say nothing themselves. */
+function silentOutput(): Output {
+  const nowhere = { write: () => true } as unknown as NodeJS.WriteStream & { fd: 1 & 2 };
+  return new Output(false, { stdout: nowhere, stderr: nowhere }, true);
 }
 
 const leftOut = (check: Check): Check => ({ ...check, run: async () => skipped('Left out on request.') });

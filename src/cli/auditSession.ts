@@ -4,7 +4,7 @@ import type { Batch } from '../data/index.ts';
 import type { NumericArray } from '../devices/device.ts';
 import type { StateDict } from '../io/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
-import { readMetrics, type StepParts, trainStep } from '../train/index.ts';
+import { readMetrics, type StepParts, type TrainingSettings, trainStep } from '../train/index.ts';
 import type { Output } from './output.ts';
 import type { RunConfig } from './runFolder.ts';
 import { type Inputs, openInputs, openTraining, type Session } from './session.ts';
@@ -19,13 +19,19 @@ export interface AuditPlace {
   readonly dataset: string | null;
 }
 
+/** The run's settings, with weights and data set where they lie here. */
+export const settingsHere = (
+  { settings }: RunConfig,
+  { weights, dataset }: Pick<AuditPlace, 'weights' | 'dataset'>,
+): TrainingSettings => ({
+  ...settings,
+  weights: settings.weights === null ? null : (weights ?? settings.weights),
+  dataset: dataset ?? settings.dataset,
+});
+
 /** `open` of the context. Weights and data set are read once, at the first call. */
 export function sessionOpener({ config, output, threads, ...here }: AuditPlace): AuditContext['open'] {
-  const settings = {
-    ...config.settings,
-    weights: config.settings.weights === null ? null : (here.weights ?? config.settings.weights),
-    dataset: here.dataset ?? config.settings.dataset,
-  };
+  const settings = settingsHere(config, here);
   let inputs: Promise<Inputs> | undefined;
   return async (device, wrap) => {
     inputs ??= openInputs(settings, output);

@@ -59,14 +59,16 @@ export class Workspace {
       for (const [label, className] of classes.entries()) {
         const folder = this.path(name, split, className);
         mkdirSync(folder, { recursive: true });
-        for (let n = 0; n < count; n++) await writeImage(join(folder, `${n}.png`), label, n);
+        for (let n = 0; n < count; n++)
+          await writeImage(join(folder, `${n}.png`), label, split === 'train' ? n : `${split} ${n}`);
       }
     }
     return this.path(name);
   }
 }
 
-async function writeImage(path: string, label: number, n: number): Promise<void> {
+/** Each with a noise of its own: no image is in two splits. */
+async function writeImage(path: string, label: number, n: number | string): Promise<void> {
   const random = new Random(label).fork(n);
   const pixels = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => random.integer(96) + (i % 3 === label % 3 ? 150 : 0));
   await sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } })

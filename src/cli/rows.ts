@@ -31,7 +31,7 @@ function taskOf(settings: TrainingSettings): string {
   const { network, dataset, classes, trainPerClass, trainFraction, labelNoise, epochs, batchSize, preset } = settings;
   const facts = [
     `${basename(resolve(dataset))}, ${network}, ${epochs} epochs of batches of ${batchSize}`,
-    preset === 'modern' ? '' : `preset ${preset}`,
+    preset === 'authors' ? `preset ${preset}` : '',
     classes ? classes.join('/') : '',
     trainPerClass === null ? '' : `${trainPerClass} images a class`,
     trainFraction === null ? '' : `${100 * trainFraction} % of the images`,

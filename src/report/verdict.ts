@@ -1,6 +1,6 @@
 /** The result in words: what was run, what came out, and how sure it is. */
 import { summarizeSample } from '../experiments/index.ts';
-import { bestOf, type Series, type Task } from './aggregate.ts';
+import { bandOf, bestOf, type Series, type Task } from './aggregate.ts';
 import { duration, listed, percent, plural, points, probability } from './format.ts';
 import type { ReportRun, Study } from './runs.ts';
 
@@ -14,9 +14,9 @@ export interface Verdict {
 /** A chance below this is called unlikely. */
 const UNLIKELY = 0.05;
 
-export function verdictOf(tasks: readonly Task[]): Verdict {
+export function verdictOf({ runs }: Pick<Study, 'runs'>, tasks: readonly Task[]): Verdict {
   const judged = tasks.filter((task) => bestOf(task) !== undefined);
-  if (judged.length === 0) return ofNone(tasks);
+  if (judged.length === 0) return ofFactors(runs) ?? ofNone(tasks);
   if (judged.length === 1) return verdictOfTask(judged[0]!);
   const wins = new Map<string, number>();
   for (const task of judged) {
@@ -31,6 +31,31 @@ export function verdictOf(tasks: readonly Task[]): Verdict {
       const { headline, sentences } = verdictOfTask(task);
       return { name: task.shortName, text: [headline, ...sentences].join(' ') };
     }),
+  };
+}
+
+/** A mean no farther from the method's best counts as near it. */
+const NEAR = 0.02;
+
+/** Of a sensitivity study: how many of the factors do nearly as well as the best one. */
+function ofFactors(runs: readonly ReportRun[]): Verdict | null {
+  const complete = runs.filter(({ factor, summary }) => factor !== null && summary !== null);
+  if (complete.length === 0) return null;
+  const methods = [...new Set(complete.map(({ method }) => method))];
+  const near = methods.map((method) => {
+    const means = bandOf(
+      complete
+        .filter((run) => run.method === method)
+        .map(({ factor, summary }) => [{ x: factor!, y: summary!.test.top1 }]),
+    ).map(({ mean }) => mean);
+    const best = Math.max(...means);
+    return { method, count: means.filter((mean) => mean >= best - NEAR).length, of: means.length, best };
+  });
+  return {
+    headline: `Within ${100 * NEAR} points of its best: ${listed(near.map(({ method, count, of }) => `${method} at ${count} of ${of} factors`))}.`,
+    sentences: [
+      `Both strengths of a method were multiplied by each factor. Best means: ${listed(near.map(({ method, best }) => `${method} ${percent(best)}`))}.`,
+    ],
   };
 }
 

@@ -33,7 +33,7 @@ function run(method: string, seed: number, accuracy: number | null, more: Partia
   };
 }
 const study = (runs: readonly ReportRun[]): Study => ({ name: null, runs, searches: [], recipe: null });
-const verdict = (...runs: ReportRun[]) => verdictOf(tasksOf(study(runs)));
+const verdict = (...runs: ReportRun[]) => verdictOf(study(runs), tasksOf(study(runs)));
 
 /** The main job's accuracies (docs/results/main-job.md). */
 const free = [70.98, 72.26, 68.02, 71.56, 70.36].map((value, seed) => run('none', seed, value / 100));
@@ -86,6 +86,13 @@ describe('the verdict', () => {
     expect(headline).toBe('Highest mean accuracy, over 2 tasks: mars-pgm in 1 and none in 1.');
     expect(tasks!.map(({ name }) => name)).toEqual(['photos', 'leaves']);
     expect(tasks![0]!.text).toMatch(/^mars-pgm comes out best of 2.* above none/);
+  });
+
+  it('counts the factors that do nearly as well as the best, in a study of sensitivity', () => {
+    const at = (factor: number, accuracy: number) => run('ftp', 0, accuracy, { factor });
+    expect(verdict(at(0.1, 0.79), at(1, 0.8), at(10, 0.5)).headline).toBe(
+      'Within 2 points of its best: ftp at 2 of 3 factors.',
+    );
   });
 
   it("has Wilson's interval", () => {

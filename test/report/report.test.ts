@@ -318,5 +318,12 @@ describe('the command', () => {
     const { code, stderr } = await marsgrad(['report', workspace.path('nowhere')]);
     expect([code, stderr]).toEqual([2, `error: There is no folder ${workspace.path('nowhere')}.\n`]);
     expect((await marsgrad(['report', workspace.path('animals')])).stderr).toContain('There is no run in');
+    mkdirSync(workspace.path('older'));
+    writeFileSync(workspace.path('older', 'config.json'), JSON.stringify({ settings: { optimizer: 'sgd' } }));
+    expect((await marsgrad(['report', workspace.path('older')])).stderr).toContain('There is no run in');
+    writeFileSync(workspace.path('older', 'log.ndjson'), '');
+    expect((await marsgrad(['report', workspace.path('older')])).stderr).toContain(
+      'is no run that this version can read',
+    );
   });
 });

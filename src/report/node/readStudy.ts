@@ -53,11 +53,16 @@ export function readStudy(paths: readonly string[], group: Grouping): Study {
   return { name: recipe && nameOf(recipe), runs, searches: found.searches.map(readSearch), recipe };
 }
 
+/** Other programs have a config.json too. */
+const RUN_FILES = ['config.json', 'log.ndjson'];
+/** Before the first trial has ended there is the space alone. */
+const SEARCH_FILES = ['trials.ndjson', 'search.json'];
+
 /** A folder of trials is a search; the runs in it are no results. */
 function search(path: string, found: Found): void {
   if (existsSync(join(path, 'sweep.json'))) found.sweeps.push(path);
-  if (existsSync(join(path, 'trials.ndjson'))) found.searches.push(path);
-  else if (existsSync(join(path, 'config.json'))) found.runs.push(path);
+  if (SEARCH_FILES.some((name) => existsSync(join(path, name)))) found.searches.push(path);
+  else if (RUN_FILES.every((name) => existsSync(join(path, name)))) found.runs.push(path);
   else {
     const names = readdirSync(path).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     const folders = names.map((name) => join(path, name)).filter((one) => statSync(one).isDirectory());
@@ -84,7 +89,9 @@ function nameOf(recipe: string): string | null {
 
 function readRunFolder(path: string): RunFolderFacts {
   const config = json<RunConfig>(join(path, 'config.json'));
-  const log = existsSync(join(path, 'log.ndjson')) ? lines(join(path, 'log.ndjson')) : [];
+  if (typeof config.settings?.regularization !== 'object' || typeof config.settings.optimizer !== 'object')
+    throw new RunFileError(`${path} is no run that this version can read: its config.json has other settings.`);
+  const log = lines(join(path, 'log.ndjson'));
   const ofType = <T>(type: string) => log.filter((record) => record.type === type) as unknown as T[];
   const [summary = null] = ofType<SummaryFacts>('summary').slice(-1);
   const distances = join(path, 'distances.json');
@@ -114,9 +121,11 @@ function readSearch(path: string): SearchFacts {
     task: isOfSweep ? basename(dirname(above)) : 'tuning',
     method: isOfSweep ? basename(above) : methodOfTrials(path),
     // Several run at once: they end in any order.
-    trials: (lines(join(path, 'trials.ndjson')) as unknown as TrialFacts[]).sort((a, b) => a.trial - b.trial),
+    trials: trialsIn(join(path, 'trials.ndjson')).sort((a, b) => a.trial - b.trial),
   };
 }
+
+const trialsIn = (file: string): TrialFacts[] => (existsSync(file) ? (lines(file) as unknown as TrialFacts[]) : []);
 
 /** Trials lie beside their list, as far as they ran. */
 function methodOfTrials(path: string): string {

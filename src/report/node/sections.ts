@@ -40,14 +40,14 @@ export const partOf = (id: string, title: string, ...body: readonly Content[]): 
 /** What a method is, in a few words; null where it is not known. */
 export type AboutMethod = (method: string) => string | null;
 
-export function resultPart({ runs }: Study, tasks: readonly Task[], about: AboutMethod): Part {
-  const { headline, sentences, tasks: each = [] } = verdictOf(tasks);
+export function resultPart(study: Study, tasks: readonly Task[], about: AboutMethod): Part {
+  const { headline, sentences, tasks: each = [] } = verdictOf(study, tasks);
   const judged = tasks.filter(({ table }) => table !== null);
   return partOf(
     'result',
     'Result',
     verdict('info', headline, ...sentences, ...each.map(({ name, text }) => html`<b>${name}</b>: ${text}`)),
-    progressTable(runs.filter(({ summary }) => summary === null)),
+    progressTable(study.runs.filter(({ summary }) => summary === null)),
     judged.map(resultTable),
     glossary(judged, about),
     judged.filter(({ table }) => table!.rows.length > 1 || table!.rows[0]!.count > 1).map(accuracyFigure),

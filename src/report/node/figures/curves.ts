@@ -42,7 +42,8 @@ interface Curve {
 }
 
 export function curvesFigure(task: Task): Html | null {
-  const series = task.series.filter(({ runs }) => runs.some(({ epochs }) => epochs.length > 0)).slice(0, MAX_SERIES);
+  const all = task.series.filter(({ runs }) => runs.some(({ epochs, steps }) => epochs.length + steps.length > 0));
+  const series = all.slice(0, MAX_SERIES);
   if (series.length === 0) return null;
   const looks = looksOf(task.series);
   const id = `curves-${task.key}`;

@@ -124,7 +124,7 @@ function linesOf(points: readonly LayerPoint[], place: Grid['place']): Plot.Mark
     const { color, dash } = KINDS[kind].look;
     const own = points.filter((point) => point.kind === kind);
     const z = ({ panel, layer }: LayerPoint) => `${panel} ${layer}`;
-    const channels = { ...place, x: 'epoch', y: 'distance', z, className: `series ${kind}` };
+    const channels = { ...place, x: 'epoch', y: 'distance', z, className: `series ${kind}`, clip: true } as const;
     // A run of one epoch is a row of dots.
     return own.every(({ epoch }) => epoch === own[0]?.epoch)
       ? Plot.dot(own, { ...channels, fill: color, r: 2 })
@@ -142,6 +142,7 @@ function drawPanels(
 ): Html {
   const { columns, rows, place } = gridOf(shown.length);
   const levels = radii ? radii.levels.map(({ value }) => value) : [];
+  const [low, high] = rangeOf(points, levels);
   const rules = shown.flatMap(({ series }, panel) =>
     levels.map((value) => ({ panel, value, own: series.method === BALLS[norm] })),
   );
@@ -162,7 +163,8 @@ function drawPanels(
         type: 'log',
         label: 'distance ↑',
         labelArrow: false,
-        ticks: ticksOf(points),
+        domain: [low, high],
+        ticks: logTicks(low, high, high / low < 100 ? [1, 2, 5] : [1]),
         tickFormat: short,
         grid: true,
       },
@@ -183,10 +185,11 @@ function drawPanels(
   );
 }
 
-function ticksOf(points: readonly LayerPoint[]): number[] {
-  const distances = points.map(({ distance }) => distance);
-  const [low, high] = [Math.min(...distances), Math.max(...distances)];
-  return logTicks(low, high, high / low < 100 ? [1, 2, 5] : [1]);
+/** A layer that has hardly moved yet must not squeeze the others: its line then begins below the panel. */
+function rangeOf(points: readonly LayerPoint[], levels: readonly number[]): [low: number, high: number] {
+  const distances = points.map(({ distance }) => distance).sort((a, b) => a - b);
+  const low = Math.max(distances[0]!, distances[Math.floor(distances.length / 50)]! / 3);
+  return [Math.min(low, ...levels) * 0.8, Math.max(distances.at(-1)!, ...levels) * 1.25];
 }
 
 function describeReach(

@@ -1,7 +1,7 @@
 /** Accuracy when both strengths of a method are multiplied by a factor (PAPER section on sensitivity): how exactly must they be tuned? */
 import * as Plot from '@observablehq/plot';
 import { type BandPoint, bandOf } from '../../aggregate.ts';
-import { percent, short } from '../../format.ts';
+import { percent, plural, short } from '../../format.ts';
 import { lookOfMethod } from '../../looks.ts';
 import { figure, type Html } from '../../page/index.ts';
 import type { ReportRun } from '../../runs.ts';
@@ -9,6 +9,7 @@ import { drawPlot, legend } from '../plot.ts';
 
 export function sensitivityFigure(runs: readonly ReportRun[]): Html | null {
   const complete = runs.filter(({ factor, summary }) => factor !== null && summary !== null);
+  const missing = runs.filter(({ factor }) => factor !== null).length - complete.length;
   const methods = [...new Set(complete.map(({ method }) => method))];
   if (methods.length === 0) return null;
   const curves = methods.map((method, i) => ({
@@ -25,7 +26,10 @@ export function sensitivityFigure(runs: readonly ReportRun[]): Html | null {
     id: 'sensitivity',
     title: 'Accuracy over the factor of the strengths',
     caption:
-      'Both strengths (radii of constraints, coefficients of penalties) times the factor; 1: as they were tuned or given. A line is the mean over seeds, its band reaches from the lowest seed to the highest. A flat line needs no exact tuning.',
+      'Both strengths (radii of constraints, coefficients of penalties) times the factor; 1: as they were tuned or given. A line is the mean over seeds, its band reaches from the lowest seed to the highest. A flat line needs no exact tuning.' +
+      (missing > 0
+        ? ` ${plural(missing, 'run')} came to no end (diverged, or stopped) and ${missing === 1 ? 'is' : 'are'} left out.`
+        : ''),
     legend: legend(curves.map(({ key, method, look }) => ({ name: key, title: method, look }))),
     picture: drawPlot('sensitivity', `Accuracy over factor: ${curves.map(describe).join('; ')}`, {
       width: 860,

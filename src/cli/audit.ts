@@ -18,6 +18,7 @@ interface AuditOptions extends OutputOptions {
   readonly weights?: string;
   readonly dataset?: string;
   readonly threads?: number;
+  readonly html?: string;
 }
 
 const REPLAY_DEVICES = ['cpu', 'webgpu', 'reference'] as const;
@@ -28,6 +29,7 @@ The exit code is 0 where everything holds that could be checked, and 1 otherwise
 Examples:
   marsgrad audit runs/demo/mars-pgm
   marsgrad audit runs/photos --on webgpu --json
+  marsgrad audit runs/photos --html audit.html
   marsgrad audit runs/photos --weights resnet20.th --dataset photos/ --steps 1,500`;
 
 export function auditCommand(context: Context): Command {
@@ -55,7 +57,8 @@ export function auditCommand(context: Context): Command {
     .addOption(new Option('--thorough', 'look at all that can be looked at; takes minutes').default(false))
     .option('--weights <file>', 'the pre-trained weights, where they lie elsewhere than the run had them')
     .option('--dataset <name|folder>', 'the data set, likewise')
-    .addOption(option('--threads <n>', 'of the CPU device', wholeNumber(1)));
+    .addOption(option('--threads <n>', 'of the CPU device', wholeNumber(1)))
+    .option('--html <file>', 'write the audit as one self-contained page too, with the tape of a step and all sources');
   addOutputOptions(command);
   return command.action(async (run: string, options: AuditOptions) => {
     const output = new Output(options.json, context.streams);
@@ -70,6 +73,7 @@ export function auditCommand(context: Context): Command {
       });
       output.record({ type: 'summary', ...report });
       output.result(describeReport(report));
+      if (options.html !== undefined) output.message(`The page: ${options.html}`);
       if (report.verdict === 'fail') throw new Error(verdictOf(report));
     } catch (error) {
       throw context.signal.aborted ? new InterruptedError('Interrupted; the audit is not complete.') : error;

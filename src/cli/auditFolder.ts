@@ -1,4 +1,6 @@
 /** An audit of a run folder, from code: what `marsgrad audit` does. */
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { auditRun } from '../audit/audit.ts';
 import { checks } from '../audit/checks/index.ts';
 import type { AuditContext, Check } from '../audit/context.ts';
@@ -11,6 +13,7 @@ import { readRun } from '../audit/run.ts';
 import { type AuditReport, type CheckResult, skipped } from '../audit/verdict.ts';
 import type { DeviceKind } from '../devices/device.ts';
 import { sessionOpener, settingsHere } from './auditSession.ts';
+import { UsageError } from './errors.ts';
 import { Output } from './output.ts';
 import { VERSION } from './package.ts';
 import { rerunCheck } from './rerun.ts';
@@ -33,6 +36,8 @@ export interface AuditFolderOptions {
   readonly dataset?: string;
   /** Of the CPU device. */
   readonly threads?: number;
+  /** A file for the page; its folder must be there. */
+  readonly html?: string;
   readonly signal?: AbortSignal;
   /** About what takes long. */
   readonly onMessage?: (text: string) => void;
@@ -58,17 +63,34 @@ export const CHECK_IDS: readonly string[] = CHECKS.map(({ id }) => id);
 
 /** @throws Error where the folder holds no run, or a step that was asked for is not there; whatever else is wrong is in the report. */
 export async function auditFolder(path: string, options: AuditFolderOptions = {}): Promise<AuditReport> {
-  const { only, replay = true, rerun = false, onMessage = () => {}, onStart, onResult, signal } = options;
+  const { only, replay = true, rerun = false, html, onMessage = () => {}, onStart, onResult, signal } = options;
+  if (html !== undefined) checkWritable(html);
   const context = await openAudit(path, options, onMessage);
   const isAsked = (check: Check) => (only?.includes(check.id) ?? true) && (replay || !REPLAYS.includes(check));
   const made = CHECKS.map((check) => (isAsked(check) ? check : leftOut(check)));
   const last = rerun ? [rerunCheckFor(options)] : [];
-  return auditRun(context, [...made, ...last], {
+  const report = await auditRun(context, [...made, ...last], {
     version: VERSION,
     ...(onStart && { onStart }),
     ...(onResult && { onResult }),
     ...(signal && { signal }),
   });
+  if (html !== undefined) await writePage(html, report, context);
+  return report;
+}
+
+/** Before minutes are spent. */
+function checkWritable(html: string): void {
+  const folder = dirname(html);
+  if (!existsSync(folder)) throw new UsageError(`--html ${html}: there is no folder ${folder}.`);
+  if (existsSync(html) && statSync(html).isDirectory())
+    throw new UsageError(`--html ${html} is a folder; name a file.`);
+}
+
+async function writePage(html: string, report: AuditReport, context: AuditContext): Promise<void> {
+  // What draws is loaded by those alone who want a page.
+  const { auditPage, auditPageMaterial } = await import('../report/node/audit/index.ts');
+  writeFileSync(html, auditPage(report, await auditPageMaterial(context)));
 }
 
 /** What checks are given. */

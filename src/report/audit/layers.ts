@@ -6,7 +6,7 @@ import { type Column, dataTable, type Html, html, section } from '../page/index.
 import { numberText } from './checks.ts';
 
 /** Whether it is above 1 shows in the seventh digit. */
-const RATIO = 'distance/radius';
+const RATIO = /^distance ?\/ ?radius/;
 
 type Value = number | string | null;
 
@@ -16,11 +16,14 @@ function merged(before: Value | undefined, now: Value): Value {
   return now ?? before ?? null;
 }
 
-/** Layers in the network's order, columns in the checks'. */
-export function layerNumbers(
-  checks: readonly CheckResult[],
-  distances: readonly LayerDistance[],
-): { columns: string[]; layers: Map<string, Map<string, Value>> } {
+interface LayerTable {
+  readonly columns: readonly string[];
+  /** By layer, in the network's order. */
+  readonly layers: ReadonlyMap<string, ReadonlyMap<string, Value>>;
+}
+
+/** Columns of the same name in two checks are two columns, each with its check's title. */
+export function layerNumbers(checks: readonly CheckResult[], distances: readonly LayerDistance[]): LayerTable {
   const layers = new Map<string, Map<string, Value>>();
   const columns = new Set<string>();
   const put = (layer: string, column: string, value: Value) => {
@@ -33,11 +36,17 @@ export function layerNumbers(
     put(layer, 'distance (MARS)', mars);
     put(layer, 'distance (Frobenius)', frobenius);
     if (radius !== null) put(layer, 'radius', radius);
-    if (ratio !== null) put(layer, RATIO, ratio);
+    if (ratio !== null) put(layer, 'distance/radius, as the run has it', ratio);
   }
-  for (const { data } of checks)
-    for (const { layer, values } of pageData(data).layers ?? [])
-      for (const [column, value] of Object.entries(values)) put(layer, column, value);
+  const rows = checks.map(({ title, data }) => ({ title, layers: pageData(data).layers ?? [] }));
+  const owners = new Map<string, Set<string>>();
+  for (const { title, layers: own } of rows)
+    for (const column of own.flatMap(({ values }) => Object.keys(values)))
+      owners.set(column, (owners.get(column) ?? new Set()).add(title));
+  for (const { title, layers: own } of rows)
+    for (const { layer, values } of own)
+      for (const [column, value] of Object.entries(values))
+        put(layer, owners.get(column)!.size > 1 ? `${column} (${title})` : column, value);
   return { columns: [...columns], layers };
 }
 
@@ -48,7 +57,7 @@ export function layersSection(checks: readonly CheckResult[], distances: readonl
   const titles: Column[] = [{ title: 'layer' }, ...columns.map((title) => ({ title, isNumber: isNumber(title) }))];
   const rows = [...layers].map(([layer, row]) => [
     layer,
-    ...columns.map((column) => numberText(row.get(column), column === RATIO ? 8 : 6)),
+    ...columns.map((column) => numberText(row.get(column), RATIO.test(column) ? 8 : 6)),
   ]);
   return section(
     'layers',

@@ -1,0 +1,3 @@
+/** The audit's page. */
+export { auditPageMaterial } from './material.ts';
+export { type AuditPageMaterial, auditPage } from './page.ts';

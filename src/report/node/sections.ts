@@ -190,7 +190,10 @@ export function repeatPart({ runs, recipe }: Study, commandOf: CommandOf): Part 
       [given.dataset.name, given.dataset.contentDigest] as const,
     ]),
   );
-  const described = new Set(runs.map(({ config }) => config.inputs.dataset.description));
+  // Runs that differ by their seed alone have the same data to tell of.
+  const withoutSeed = (text: string) =>
+    runs.length > 1 ? text.replace(/with seed \d+/g, "with the run's seed") : text;
+  const described = new Set(runs.map(({ config }) => withoutSeed(config.inputs.dataset.description)));
   return partOf(
     'repeat',
     'To repeat this',

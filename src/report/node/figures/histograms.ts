@@ -81,20 +81,58 @@ function barsOf({ series, values }: Spread, low: number, high: number): Bar[] {
   );
 }
 
-function drawHistograms(id: string, title: string, task: Task, spreads: readonly Spread[], hasRadius: boolean): Html {
-  const looks = looksOf(task.series);
+/** Logarithms of the ends of the bins: one of them lies on the radius, and a few tiny distances do not squeeze the rest. */
+function rangeOf(spreads: readonly Spread[]): [low: number, high: number] {
   const logs = spreads.flatMap(({ values }) => values.map(Math.log10)).sort((a, b) => a - b);
-  // A bin's edge lies on the radius. A few tiny distances must not squeeze the rest.
-  const least = Math.max(logs[0]!, logs[Math.floor(logs.length / 50)]! - 0.5);
-  const step = (Math.max(logs.at(-1)!, 0.02) - Math.min(least, -0.02)) / (BINS - 2);
-  const low = Math.floor(Math.min(least, -0.02) / step) * step;
-  const high = low + BINS * step;
+  const least = Math.min(-0.02, Math.max(logs[0]!, logs[Math.floor(logs.length / 50)]! - 0.5));
+  const step = (Math.max(logs.at(-1)!, 0.02) - least) / (BINS - 2);
+  const low = Math.floor(least / step) * step;
+  return [low, low + BINS * step];
+}
+
+interface Note {
+  readonly method: string;
+  readonly text: string;
+  readonly isBold: boolean;
+}
+
+function drawHistograms(id: string, title: string, task: Task, spreads: readonly Spread[], hasRadius: boolean): Html {
+  const [low, high] = rangeOf(spreads);
+  const ticks = logTicks(10 ** low, 10 ** high, [1, 2, 5]);
   const notes = spreads.map(({ series, values, still, outside }) => ({
     method: series.title,
     text: hasRadius ? `${outside} of ${values.length + still} outside` : `largest ${short(Math.max(...values))}`,
     isBold: outside > 0,
   }));
-  const bars = spreads.map((spread) =>
+  return drawPlot(id, `${title}: ${notes.map(({ method, text }) => `${method} ${text}`).join('; ')}`, {
+    width: 860,
+    height: 66 + 46 * spreads.length,
+    marginBottom: 44,
+    marginLeft: marginFor(spreads.map(({ series }) => series)),
+    marginRight: 120,
+    x: { type: 'log', domain: [10 ** low, 10 ** high], axis: null },
+    y: { axis: null, domain: [0, 1.08] },
+    fy: { domain: spreads.map(({ series }) => series.title), label: null, padding: 0.12 },
+    marks: [
+      Plot.gridX(ticks, {}),
+      // By `text`: a logarithmic scale would leave out some of the labels.
+      Plot.axisX(ticks, {
+        text: short,
+        labelAnchor: 'center',
+        label: hasRadius ? 'distance / radius →' : 'distance →',
+      }),
+      Plot.axisFy({ anchor: 'left', dx: -8, label: null, tickSize: 0 }),
+      ...barMarks(task, spreads, low, high),
+      Plot.ruleY([0], { stroke: 'var(--rule)' }),
+      Plot.ruleX(hasRadius ? [1] : [], { stroke: 'var(--ink)', strokeWidth: 2 }),
+      ...[false, true].map((isBold) => noteMarks(notes, isBold)),
+    ],
+  });
+}
+
+function barMarks(task: Task, spreads: readonly Spread[], low: number, high: number): Plot.Markish[] {
+  const looks = looksOf(task.series);
+  return spreads.map((spread) =>
     Plot.rect(barsOf(spread, low, high), {
       fy: 'method',
       x1: 'low',
@@ -106,41 +144,11 @@ function drawHistograms(id: string, title: string, task: Task, spreads: readonly
       title: ({ count, low: from, high: to }: Bar) => `${count} layers from ${short(from)} to ${short(to)}`,
     }),
   );
-  return drawPlot(id, `${title}: ${notes.map(({ method, text }) => `${method} ${text}`).join('; ')}`, {
-    width: 860,
-    height: 66 + 46 * spreads.length,
-    marginBottom: 44,
-    marginLeft: marginFor(spreads.map(({ series }) => series)),
-    marginRight: 120,
-    x: {
-      type: 'log',
-      domain: [10 ** low, 10 ** high],
-      labelAnchor: 'center',
-      label: hasRadius ? 'distance / radius →' : 'distance →',
-      ticks: logTicks(10 ** low, 10 ** high, [1, 2, 5]),
-      tickFormat: short,
-      grid: true,
-    },
-    y: { axis: null, domain: [0, 1.08] },
-    fy: { domain: spreads.map(({ series }) => series.title), label: null, padding: 0.12 },
-    marks: [
-      Plot.axisFy({ anchor: 'left', dx: -8, label: null, tickSize: 0 }),
-      ...bars,
-      Plot.ruleY([0], { stroke: 'var(--rule)' }),
-      Plot.ruleX(hasRadius ? [1] : [], { stroke: 'var(--ink)', strokeWidth: 2 }),
-      ...[false, true].map((isBold) =>
-        Plot.text(
-          notes.filter((note) => note.isBold === isBold),
-          {
-            fy: 'method',
-            text: 'text',
-            frameAnchor: 'right',
-            textAnchor: 'start',
-            dx: 8,
-            fontWeight: isBold ? 700 : 400,
-          },
-        ),
-      ),
-    ],
-  });
+}
+
+function noteMarks(notes: readonly Note[], isBold: boolean): Plot.Markish {
+  return Plot.text(
+    notes.filter((note) => note.isBold === isBold),
+    { fy: 'method', text: 'text', frameAnchor: 'right', textAnchor: 'start', dx: 8, fontWeight: isBold ? 700 : 400 },
+  );
 }

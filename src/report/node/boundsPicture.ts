@@ -44,7 +44,7 @@ export function drawBounds(summary: BoundsSummary, grid: BoundsGrid): string {
   );
   const title = (id: string) => {
     const { name, norm } = summary.names.find((one) => one.id === id)!;
-    return `${name} (${norm})`;
+    return `${name.replace(/, with .*/, '')} (${norm})`;
   };
   return drawFigure(panels, {
     description:
@@ -73,7 +73,7 @@ function panelOf(
     });
   // The panels of a row share their scale.
   const all = grid.starts.flatMap(points);
-  const domain = [Math.min(0, ...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))];
+  const domain = [Math.min(...all.map(({ low }) => low)), Math.max(...all.map(({ high }) => high))];
   const own = points(start);
   const ticks = shapesOf(series, grid).map((shape) => shape[variable]);
   const color = ({ id }: Point) => LOOKS[id]!.color;

@@ -47,16 +47,11 @@ export interface AuditFolderOptions {
 
 const REPLAYS: readonly Check[] = [kernelsCheck, stateCheck, float64Check];
 
-/** The log, the inputs, the split, the schedule and the ends come before what is computed. */
-const BEFORE_REPLAY = 5;
+/** What was kept comes before what is computed from it. */
+const KEPT = checks.findIndex(({ id }) => id === 'continuity') + 1;
 
 /** In the order in which they are done and shown. */
-const CHECKS: readonly Check[] = [
-  recordCheck,
-  ...checks.slice(0, BEFORE_REPLAY),
-  ...REPLAYS,
-  ...checks.slice(BEFORE_REPLAY),
-];
+const CHECKS: readonly Check[] = [recordCheck, ...checks.slice(0, KEPT), ...REPLAYS, ...checks.slice(KEPT)];
 
 /** Of the checks, in their order. */
 export const CHECK_IDS: readonly string[] = CHECKS.map(({ id }) => id);

@@ -5,6 +5,7 @@ import type { AuditContext, Check, WrapDevice } from '../../src/audit/context.ts
 import { float64Check } from '../../src/audit/replay/float64Check.ts';
 import { kernelsCheck } from '../../src/audit/replay/kernelsCheck.ts';
 import { recordCheck } from '../../src/audit/replay/recordCheck.ts';
+import { replayStep } from '../../src/audit/replay/replayStep.ts';
 import { stateCheck } from '../../src/audit/replay/stateCheck.ts';
 import type { Outcome } from '../../src/audit/verdict.ts';
 import type { DeviceKind, Launch } from '../../src/devices/device.ts';
@@ -141,6 +142,23 @@ describe('a wrong kernel', () => {
     expect(first!.place).toMatch(place);
     expect(failuresOf(there.kernels!).every((finding) => finding.place.includes(`(${kernel})`))).toBe(true);
   });
+});
+
+it('of a step that float64 would take too long for, the cheap launches are looked at, and the state', async () => {
+  const { context } = await recordedRun('cpu', mars, { record: 'last' });
+  const [step] = context.steps;
+  const whole = await replayStep(context, step!, 'cpu');
+  const part = await replayStep(context, step!, 'cpu', 5000);
+  expect([whole.leftOut, part.inFloat64]).toEqual([0, null]);
+  const [all, looked] = [whole, part].map(({ outputs }) => outputs.map(({ launch }) => launch.kernel)) as [
+    string[],
+    string[],
+  ];
+  expect(part.leftOut).toBeGreaterThan(0);
+  expect(all).toContain('conv2d');
+  expect(looked).not.toContain('conv2d');
+  expect(looked).toContain('projectRows');
+  expect(part.onDevice).toEqual(whole.onDevice);
 });
 
 describe('a record', () => {

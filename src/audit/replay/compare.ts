@@ -30,7 +30,8 @@ export const ulpDistance = (a: number, b: number): number => Math.abs(rank(a) - 
 
 function bucketOf(distance: number): number {
   if (distance === 0) return 0;
-  return distance > 65536 ? BUCKETS - 1 : 1 + Math.ceil(Math.log2(distance));
+  // 32 − clz32(d − 1) = ⌈log₂ d⌉.
+  return distance > 65536 ? BUCKETS - 1 : 33 - Math.clz32(distance - 1);
 }
 
 const same = (a: number, b: number): boolean => a === b || (Number.isNaN(a) && Number.isNaN(b));

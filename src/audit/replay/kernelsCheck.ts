@@ -1,5 +1,5 @@
 /** Every launch of the recorded steps against its kernel's float64 reference. */
-import type { Check } from '../context.ts';
+import type { Check, RecordedStep } from '../context.ts';
 import type { LaunchError, PageData } from '../pageData.ts';
 import { type Finding, outcomeOf, skipped } from '../verdict.ts';
 import type { ReplayedOutput, StepReplay } from './replayStep.ts';
@@ -12,6 +12,12 @@ function placeOf({ step }: StepReplay, { launch, buffer }: ReplayedOutput): stri
   const where = module || operation ? `, ${phase} of ${[module, operation].filter(Boolean).join(' ')}` : `, ${phase}`;
   return `step ${step.step}, launch ${index} (${kernel}), ${buffer}${name ? ` = ${name}` : ''}${where}`;
 }
+
+const tooCostly = ({ step }: RecordedStep, leftOut: number, seen: number): Finding => ({
+  status: 'note',
+  place: `step ${step}`,
+  message: `${seen} launches were held against float64; the ${leftOut} costliest were only done again on the device. All of them with --thorough.`,
+});
 
 const launchError = ({ step }: StepReplay, output: ReplayedOutput): LaunchError => ({
   step: step.step,
@@ -42,7 +48,7 @@ function perKernel(all: readonly StepReplay[]): (string | number | null)[][] {
     kernels.set(kernel, own);
     own.launches++;
     own.error = Math.max(own.error, output.error);
-    own.drift = Math.max(own.drift, output.drift);
+    own.drift = Math.max(own.drift, output.drift ?? 0);
     own.exact += output.ulps[0]!;
     own.all += output.ulps.reduce((sum, count) => sum + count, 0);
   }
@@ -73,9 +79,12 @@ export const kernelsCheck: Check = {
           findings.push(failure(placeOf(replay, output), `${output.problem}.`, output.error, output.tolerance));
     }
     const outputs = all.flatMap((replay) => replay.outputs);
+    for (const { step, leftOut, outputs: seen } of all)
+      if (leftOut > 0) findings.push(tooCostly(step, leftOut, new Set(seen.map(({ launch }) => launch)).size));
     const closest = outputs.filter(({ tolerance }) => tolerance > 0);
     const largest = Math.max(0, ...closest.map(({ error, tolerance }) => error / tolerance));
-    const wrong = findings.length === 0 ? 'all within their tolerances' : `${findings.length} are wrong`;
+    const failures = findings.filter(({ status }) => status === 'fail').length;
+    const wrong = failures === 0 ? 'all within their tolerances' : `${failures} are wrong`;
     const columns = [
       'kernel',
       'outputs',

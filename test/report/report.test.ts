@@ -291,6 +291,7 @@ describe('the command', () => {
     expect(code, stderr).toBe(0);
     const { page, complaints } = await open(workspace.path('factors', 'report.html'));
     expect(complaints).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     const cells = await page.locator('#sensitivity tbody tr td:nth-child(2)').allTextContents();
     expect(cells).toEqual(['0.01', '1', '100']);
   });

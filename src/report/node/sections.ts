@@ -169,8 +169,15 @@ function normsOf({ series }: Task): readonly Norm[] {
 }
 
 export function sensitivityPart({ runs }: Study): Part | null {
-  const content = sensitivityFigure(runs);
-  return content && partOf('sensitivity', 'Sensitivity to the strengths', content);
+  const tasks = [...new Set(runs.filter(({ factor }) => factor !== null).map(({ task }) => task))];
+  const figures = tasks.flatMap(
+    (task, i) =>
+      sensitivityFigure(
+        runs.filter((run) => run.task === task),
+        i,
+      ) ?? [],
+  );
+  return figures.length === 0 ? null : partOf('sensitivity', 'Sensitivity to the strengths', figures);
 }
 
 export function tuningPart(tasks: readonly Task[]): Part | null {

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { Series, Task } from '../../aggregate.ts';
 import { percent } from '../../format.ts';
-import { looksOf } from '../../looks.ts';
+import { type Look, looksOf } from '../../looks.ts';
 import { figure, type Html } from '../../page/index.ts';
 import { seedOf } from '../../runs.ts';
 import { drawPlot } from '../plot.ts';
@@ -11,33 +11,6 @@ import { inTask } from './titles.ts';
 export function accuracyFigure(task: Task): Html {
   const judged = task.series.filter(({ row }) => row !== null);
   const looks = looksOf(task.series);
-  const marks = judged.flatMap((series) => {
-    const { color, symbol } = looks.get(series)!;
-    const { mean, halfWidth95, count } = series.row!;
-    const place = {
-      y: series.title,
-      mean: 100 * mean,
-      low: 100 * (mean - halfWidth95),
-      high: 100 * (mean + halfWidth95),
-    };
-    const className = `series ${series.key}`;
-    return [
-      ...(count > 1
-        ? [Plot.ruleY([place], { y: 'y', x1: 'low', x2: 'high', stroke: color, strokeWidth: 2, className })]
-        : []),
-      Plot.dot(dotsOf(series), {
-        y: 'y',
-        x: 'x',
-        stroke: color,
-        symbol,
-        r: 3,
-        strokeWidth: 1.2,
-        title: 'title',
-        className,
-      }),
-      Plot.tickX([place], { y: 'y', x: 'mean', stroke: color, strokeWidth: 4, inset: 4, className }),
-    ];
-  });
   const id = `accuracy-${task.key}`;
   const title = inTask('Accuracy of every run', task);
   const picture = drawPlot(id, `${title}: ${judged.map(describe).join('; ')}`, {
@@ -48,7 +21,7 @@ export function accuracyFigure(task: Task): Html {
     x: { label: 'accuracy on the test images, % →', grid: true, domain: rangeOf(judged) },
     clip: true,
     y: { domain: judged.map(({ title: name }) => name), label: null },
-    marks,
+    marks: judged.flatMap((series) => marksOf(series, looks.get(series)!)),
   });
   const runs = judged.flatMap((series) => dotsOf(series).map(({ y, seed, x }) => [y, seed, x.toFixed(2)]));
   return figure({
@@ -62,6 +35,33 @@ export function accuracyFigure(task: Task): Html {
       rows: runs,
     },
   });
+}
+
+function marksOf(series: Series, { color, symbol }: Look): Plot.Markish[] {
+  const { mean, halfWidth95, count } = series.row!;
+  const place = {
+    y: series.title,
+    mean: 100 * mean,
+    low: 100 * (mean - halfWidth95),
+    high: 100 * (mean + halfWidth95),
+  };
+  const className = `series ${series.key}`;
+  return [
+    ...(count > 1
+      ? [Plot.ruleY([place], { y: 'y', x1: 'low', x2: 'high', stroke: color, strokeWidth: 2, className })]
+      : []),
+    Plot.dot(dotsOf(series), {
+      y: 'y',
+      x: 'x',
+      stroke: color,
+      symbol,
+      r: 3,
+      strokeWidth: 1.2,
+      title: 'title',
+      className,
+    }),
+    Plot.tickX([place], { y: 'y', x: 'mean', stroke: color, strokeWidth: 4, inset: 4, className }),
+  ];
 }
 
 const dotsOf = ({ title, runs }: Series) =>

@@ -63,12 +63,8 @@ function drawCells(
   const widest = Math.min(160, 12 + Math.max(...classes.map((text) => 7 * text.length)));
   const isRotated = widest - 12 > size + 12;
   const top = isRotated ? Math.min(widest, 110) + 24 : 44;
-  const [first] = wrong;
-  const description = first
-    ? `${name}; most often ${first.label} is taken for ${first.answer}, ${percent(first.share)} of its images`
-    : `${name}; no image is taken for another class`;
   const clipped = (text: string) => (text.length > 22 ? `${text.slice(0, 21)}…` : text);
-  return drawPlot(id, description, {
+  return drawPlot(id, `${name}; ${describe(wrong)}`, {
     width: widest + 34 + size * classes.length,
     height: isDrawn ? top + 20 + (size * classes.length * 2) / 3 : 60,
     marginLeft: widest + 14,
@@ -101,3 +97,8 @@ function drawCells(
     ],
   });
 }
+
+const describe = ([first]: readonly Cell[]): string =>
+  first
+    ? `most often ${first.label} is taken for ${first.answer}, ${percent(first.share)} of its images`
+    : 'no image is taken for another class';

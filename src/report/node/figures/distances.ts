@@ -146,43 +146,42 @@ function drawPanels(
   const rules = shown.flatMap(({ series }, panel) =>
     levels.map((value) => ({ panel, value, own: series.method === BALLS[norm] })),
   );
-  const names = shown.map(({ series }, panel) => ({ panel, text: series.title }));
-  return drawPlot(
-    id,
-    `${title}: ${shown.map(({ series }) => describeReach(series.title, points, shown, series)).join('; ')}`,
-    {
-      width: columns === 1 ? 520 : 940,
-      height: 50 + 190 * rows,
-      marginLeft: 46,
-      marginTop: 26,
-      marginBottom: 40,
-      fx: { axis: null, padding: 0.06 },
-      fy: { axis: null, padding: 0.14 },
-      x: { label: 'epoch →', ticks: 5, tickFormat: wholeTick },
-      y: {
-        type: 'log',
-        label: 'distance ↑',
-        labelArrow: false,
-        domain: [low, high],
-        ticks: logTicks(low, high, high / low < 100 ? [1, 2, 5] : [1]),
-        tickFormat: short,
-        grid: true,
-      },
-      marks: [
-        Plot.frame({ stroke: 'var(--rule)' }),
-        ...linesOf(points, place),
-        Plot.ruleY(
-          rules.filter(({ own }) => own),
-          { ...place, y: 'value', stroke: 'var(--ink)', strokeWidth: 1.8 },
-        ),
-        Plot.ruleY(
-          rules.filter(({ own }) => !own),
-          { ...place, y: 'value', stroke: 'var(--ink)', strokeOpacity: 0.45, strokeDasharray: '1 3' },
-        ),
-        Plot.text(names, { ...place, text: 'text', frameAnchor: 'top', dy: -16, fontWeight: 600, fontSize: 12 }),
-      ],
+  const reaches = shown.map(({ series }) => describeReach(series.title, points, shown, series));
+  return drawPlot(id, `${title}: ${reaches.join('; ')}`, {
+    width: columns === 1 ? 520 : 940,
+    height: 50 + 190 * rows,
+    marginLeft: 46,
+    marginTop: 26,
+    marginBottom: 40,
+    fx: { axis: null, padding: 0.06 },
+    fy: { axis: null, padding: 0.14 },
+    x: { label: 'epoch →', ticks: 5, tickFormat: wholeTick },
+    y: {
+      type: 'log',
+      label: 'distance ↑',
+      labelArrow: false,
+      domain: [low, high],
+      ticks: logTicks(low, high, high / low < 100 ? [1, 2, 5] : [1]),
+      tickFormat: short,
+      grid: true,
     },
-  );
+    marks: [
+      Plot.frame({ stroke: 'var(--rule)' }),
+      ...linesOf(points, place),
+      Plot.ruleY(
+        rules.filter(({ own }) => own),
+        { ...place, y: 'value', stroke: 'var(--ink)', strokeWidth: 1.8 },
+      ),
+      Plot.ruleY(
+        rules.filter(({ own }) => !own),
+        { ...place, y: 'value', stroke: 'var(--ink)', strokeOpacity: 0.45, strokeDasharray: '1 3' },
+      ),
+      Plot.text(
+        shown.map(({ series }, panel) => ({ panel, text: series.title })),
+        { ...place, text: 'text', frameAnchor: 'top', dy: -16, fontWeight: 600, fontSize: 12 },
+      ),
+    ],
+  });
 }
 
 /** A layer that has hardly moved yet must not squeeze the others: its line then begins below the panel. */

@@ -14,7 +14,7 @@ export const batchNorm: Check = {
   question:
     'Are the running means and variances after a step those from before it, moved by the recorded images’ own statistics?',
   async run(context) {
-    if (context.steps.length === 0) return skipped('No step was recorded.');
+    if (context.chosenSteps.length === 0) return skipped('No step was recorded.');
     const why = isAffordable(context);
     if (why) return skipped(why);
     const findings = new Findings();
@@ -22,7 +22,7 @@ export const batchNorm: Check = {
     const tracked = [...model.namedBuffers().keys()].filter((name) => name.endsWith('.running_mean'));
     if (tracked.length === 0) return skipped('The network has no BatchNorm.');
     let worst = 0;
-    for (const step of context.steps) {
+    for (const step of context.chosenSteps) {
       const { statistics } = await float64Loss(context, step);
       const [before, after] = [valuesOf(step.before.model), valuesOf(step.after.model)];
       for (const name of tracked) {
@@ -34,7 +34,7 @@ export const batchNorm: Check = {
     return outcomeOf(
       findings.failed
         ? `${count(findings.failed, 'running statistic')} not from the recorded batch.`
-        : `The statistics of ${count(tracked.length, 'BatchNorm layer')} in ${count(context.steps.length, 'step')}, recomputed in float64 from the convolutions' outputs, differ by ${brief(worst)} of a channel's spread at most (allowed: ${STATISTICS_LIMIT}).`,
+        : `The statistics of ${count(tracked.length, 'BatchNorm layer')} in ${count(context.chosenSteps.length, 'step')}, recomputed in float64 from the convolutions' outputs, differ by ${brief(worst)} of a channel's spread at most (allowed: ${STATISTICS_LIMIT}).`,
       findings.list(),
     );
   },

@@ -14,7 +14,7 @@ export function forwardFlops({ file }: RecordedStep): number {
 }
 
 /** Null, or why a float64 pass of the recorded steps is left out: a sentence. */
-export function isAffordable({ steps, thorough }: AuditContext): string | null {
+export function isAffordable({ chosenSteps: steps, thorough }: AuditContext): string | null {
   if (thorough) return null;
   const most = Math.max(...steps.map(forwardFlops));
   if (most <= MOST_FLOPS) return null;

@@ -109,5 +109,9 @@ function shortened(findings: readonly Finding[]): Finding[] {
 
 /** `1 step`, `2 steps`. */
 export const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
-/** For sentences. */
-export const brief = (value: number): string => (value === 0 ? '0' : Number(value.toPrecision(3)).toString());
+/** For sentences: three digits. */
+export function brief(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
+  return Number(value.toPrecision(3)).toString();
+}

@@ -129,7 +129,7 @@ function ratioOf({ runs }: Series): number | null {
 /** Beyond so many tasks, all but the first wait to be opened. */
 const MAX_OPEN_TASKS = 2;
 /** Beyond so many, figures would make the page larger than 3 MB. */
-const MAX_DRAWN_TASKS = 5;
+const MAX_DRAWN_TASKS = 4;
 
 /** The figures of every task; nulls are left out. */
 export function byTask(key: string, tasks: readonly Task[], make: (task: Task) => readonly (Html | null)[]): Html[] {

@@ -108,7 +108,7 @@ function drawHistograms(id: string, title: string, task: Task, spreads: readonly
     width: 860,
     height: 66 + 46 * spreads.length,
     marginBottom: 44,
-    marginLeft: marginFor(spreads.map(({ series }) => series)),
+    marginLeft: 14 + marginFor(spreads.map(({ series }) => series)),
     marginRight: 120,
     x: { type: 'log', domain: [10 ** low, 10 ** high], axis: null },
     y: { axis: null, domain: [0, 1.08] },

@@ -2,7 +2,8 @@
 import { summarizeSample } from '../experiments/index.ts';
 import { bandOf, bestOf, type Series, type Task } from './aggregate.ts';
 import { duration, listed, percent, plural, points, probability } from './format.ts';
-import type { ReportRun, Study } from './runs.ts';
+import type { ReportRun, SearchFacts, Study } from './runs.ts';
+import { wordsOf } from './trials.ts';
 
 export interface Verdict {
   readonly headline: string;
@@ -14,9 +15,9 @@ export interface Verdict {
 /** A chance below this is called unlikely. */
 const UNLIKELY = 0.05;
 
-export function verdictOf({ runs }: Pick<Study, 'runs'>, tasks: readonly Task[]): Verdict {
+export function verdictOf({ runs, searches }: Study, tasks: readonly Task[]): Verdict {
   const judged = tasks.filter((task) => bestOf(task) !== undefined);
-  if (judged.length === 0) return ofFactors(runs) ?? ofNone(tasks);
+  if (judged.length === 0) return ofFactors(runs) ?? (runs.length === 0 ? ofSearches(searches) : null) ?? ofNone(tasks);
   if (judged.length === 1) return verdictOfTask(judged[0]!);
   const wins = new Map<string, number>();
   for (const task of judged) {
@@ -31,6 +32,22 @@ export function verdictOf({ runs }: Pick<Study, 'runs'>, tasks: readonly Task[])
       const { headline, sentences } = verdictOfTask(task);
       return { name: task.shortName, text: [headline, ...sentences].join(' ') };
     }),
+  };
+}
+
+/** Of a search alone: its best trial. Null where none has come to its end. */
+function ofSearches(searches: readonly SearchFacts[]): Verdict | null {
+  const bests = searches.flatMap(({ method, trials }) => {
+    const done = trials.filter(({ status, accuracy }) => status === 'done' && accuracy !== null);
+    const [best] = done.sort((a, b) => b.accuracy! - a.accuracy!);
+    return best
+      ? [`${method} ${percent(best.accuracy!)} at ${wordsOf(best.point)} (trial ${best.trial} of ${trials.length})`]
+      : [];
+  });
+  if (bests.length === 0) return null;
+  return {
+    headline: `Best on the validation images: ${listed(bests)}.`,
+    sentences: ['The best of many trials is flattered by the choice: test images have not been looked at.'],
   };
 }
 
@@ -128,11 +145,14 @@ function accuracyOf({ row }: Series): string {
 function ofOne(series: Series): Verdict {
   const done = series.runs.filter(({ summary }) => summary !== null);
   const images = done[0]!.summary!.test.images;
-  if (done.length > 1) return { headline: `${series.title} reaches ${accuracyOf(series)}.`, sentences: [] };
+  const { command, network } = done[0]!.config.settings;
+  // A training from random weights has no method to speak of.
+  const subject = command === 'train' && series.method === 'none' ? network : series.title;
+  if (done.length > 1) return { headline: `${subject} reaches ${accuracyOf(series)}.`, sentences: [] };
   const share = done[0]!.summary!.test.top1;
   const [low, high] = wilson(share, images);
   return {
-    headline: `${series.title} classifies ${percent(share)} of ${images.toLocaleString('en')} images correctly.`,
+    headline: `${subject} classifies ${percent(share)} of ${images.toLocaleString('en')} images correctly.`,
     sentences: [
       `By the number of images alone the 95 % interval is ${percent(low)} to ${percent(high)} (Wilson); how much another seed would change is not known from one run.`,
     ],

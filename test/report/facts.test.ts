@@ -32,7 +32,12 @@ function run(method: string, seed: number, accuracy: number | null, more: Partia
     ...more,
   };
 }
-const study = (runs: readonly ReportRun[]): Study => ({ name: null, runs, searches: [], recipe: null });
+const study = (runs: readonly ReportRun[], searches: Study['searches'] = []): Study => ({
+  name: null,
+  runs,
+  searches,
+  recipe: null,
+});
 const verdict = (...runs: ReportRun[]) => verdictOf(study(runs), tasksOf(study(runs)));
 
 /** The main job's accuracies (docs/results/main-job.md). */
@@ -92,6 +97,20 @@ describe('the verdict', () => {
     const at = (factor: number, accuracy: number) => run('ftp', 0, accuracy, { factor });
     expect(verdict(at(0.1, 0.79), at(1, 0.8), at(10, 0.5)).headline).toBe(
       'Within 2 points of its best: ftp at 2 of 3 factors.',
+    );
+  });
+
+  it('names the best trial of a search that has come to its end', () => {
+    const trial = (n: number, accuracy: number | null, status = 'done') => ({
+      trial: n,
+      point: { lr: n / 100 },
+      status,
+      accuracy,
+    });
+    const trials = [trial(1, 0.5), trial(2, 0.7), trial(3, 0.9, 'pruned'), trial(4, null, 'failed')];
+    const own = study([], [{ path: 'tune', task: 'tuning', method: 'ftp', trials }]);
+    expect(verdictOf(own, tasksOf(own)).headline).toBe(
+      'Best on the validation images: ftp 70.0 % at lr 0.02 (trial 2 of 4).',
     );
   });
 

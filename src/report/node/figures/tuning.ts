@@ -5,6 +5,7 @@ import { percent, short } from '../../format.ts';
 import { type Look, lookOfMethod } from '../../looks.ts';
 import { figure, type Html, trusted } from '../../page/index.ts';
 import type { SearchFacts } from '../../runs.ts';
+import { wordsOf } from '../../trials.ts';
 import { drawPlot, legend } from '../plot.ts';
 import { MAX_SERIES, wholeTick } from './curves.ts';
 import { gridOf } from './panels.ts';
@@ -51,11 +52,6 @@ export function tuningHistory(task: Task): Html | null {
     },
   });
 }
-
-const wordsOf = (point: SearchFacts['trials'][number]['point']): string =>
-  Object.entries(point)
-    .map(([name, value]) => `${name} ${typeof value === 'number' ? short(value) : value}`)
-    .join(', ');
 
 /** Pruned trials are shown, and count for nothing: they were not looked at after their last epoch. */
 function historyOf({ trials, method }: SearchFacts, panel: number): TrialPoint[] {

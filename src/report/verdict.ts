@@ -169,8 +169,11 @@ export function wilson(share: number, count: number): [low: number, high: number
 
 /** What was run, in a sentence or two. */
 export function describeStudy({ runs, searches }: Study, tasks: readonly Task[]): string {
+  const trials = searches.reduce((sum, search) => sum + search.trials.length, 0);
   if (runs.length === 0)
-    return searches.length === 0 ? '' : `${plural(searches.length, 'search', 'searches')}, no runs yet.`;
+    return searches.length === 0
+      ? ''
+      : `${plural(searches.length, 'search', 'searches')} of ${plural(trials, 'trial')}.`;
   const complete = runs.filter(({ summary }) => summary !== null);
   const values = (pick: (run: ReportRun) => string) => [...new Set(runs.map(pick))];
   const methods = values(({ method }) => method);
@@ -179,7 +182,6 @@ export function describeStudy({ runs, searches }: Study, tasks: readonly Task[])
   const datasets = values(({ config }) => config.settings.dataset.split(/[\\/]/).filter(Boolean).at(-1)!);
   if (runs.length === 1) return describeRun(runs[0]!, networks[0]!, datasets[0]!);
   const missing = runs.length - complete.length;
-  const trials = searches.reduce((sum, search) => sum + search.trials.length, 0);
   return [
     `${plural(runs.length, 'run')} of ${listed(networks)} on ${listed(datasets)}: `,
     `${methods.length === 1 ? methods[0] : `${methods.length} methods`}, ${plural(seeds.length, 'seed')}`,

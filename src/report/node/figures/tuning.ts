@@ -150,6 +150,7 @@ function drawValues(
     height: 260,
     marginLeft: 44,
     marginTop: 28,
+    marginBottom: 42,
     x: {
       ...(isNumeric ? { type: isLogarithmic ? 'log' : 'linear', nice: true } : { type: 'point' }),
       label: `${name} →`,

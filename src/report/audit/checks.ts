@@ -76,11 +76,11 @@ ${rows}</tbody></table></div>`,
 }
 
 export const CHECKS_STYLE = `
-.checks > table { width: 100%; } .checks > table > tbody > tr > th { width: 38%; } .checks > table > tbody > tr > td { overflow-wrap: anywhere; }
+.checks > table { width: 100%; } .checks > table > tbody > tr > th { width: 38%; white-space: normal; } .checks > table > tbody > tr > td { overflow-wrap: anywhere; }
 .checks ul { margin: .25rem 0 .5rem; padding-left: 1.1rem; }
 .checks tr:target > * { background: var(--mark); }
 @media (max-width: 40rem) {
-  .checks > table, .checks > table > tbody, .checks > table > tbody > tr, .checks > table > tbody > tr > * { display: block; width: auto; border: 0; text-align: left; padding: .1rem 0; }
-  .checks > table > tbody > tr { border-bottom: 1px solid var(--rule); padding: .5rem 0; } .checks > table > thead { display: none; }
+  .checks > table, .checks > table > caption, .checks > table > tbody, .checks > table > tbody > tr, .checks > table > tbody > tr > * { display: block; width: auto; border: 0; text-align: left; padding: .1rem 0; }
+  .checks > table > tbody > tr { border-bottom: 1px solid var(--rule); padding: .5rem 0; } .checks > table > thead { display: none; } .checks > table > tbody > tr > th { width: auto; }
 }
 `;

@@ -19,6 +19,7 @@ export const TAPE_SCRIPT = `
     return element;
   };
   const number = (value) => value === null ? 'not a number' : value === 0 ? '0' : Math.abs(value) >= 0.001 && Math.abs(value) < 1e6 ? String(Number(value.toPrecision(6))) : value.toExponential(2);
+  const digits = (value) => value === null ? 'not a number' : String(Number(value.toPrecision(10)));
   const table = (caption, titles, rows) => {
     const scroll = make('div', undefined, { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption });
     const all = make('table');
@@ -62,8 +63,10 @@ export const TAPE_SCRIPT = `
   const statistics = (one) => {
     const parts = [];
     const share = (error, tolerance) => error === null ? 'no number' : error <= tolerance ? 'within' : 'beyond';
-    parts.push(table('Against float64, from the same inputs', ['step and buffer', 'relative error', 'tolerance', 'judgement', 'worst element', 'computed', 'float64'],
-      one.errors.map((e) => ['step ' + e.step + ', ' + e.buffer, number(e.error), e.tolerance === 0 ? 'exact' : number(e.tolerance), share(e.error, e.tolerance), String(e.worst.index), number(e.worst.got), number(e.worst.expected)])));
+    parts.push(table('Against float64, from the same inputs', ['step and buffer', 'relative error', 'tolerance', 'judgement'],
+      one.errors.map((e) => ['step ' + e.step + ', ' + e.buffer, number(e.error), e.tolerance === 0 ? 'exact' : number(e.tolerance), share(e.error, e.tolerance)])));
+    parts.push(table('The element that is furthest off', ['step and buffer', 'element', 'computed', 'float64'],
+      one.errors.map((e) => ['step ' + e.step + ', ' + e.buffer, String(e.worst.index), digits(e.worst.got), digits(e.worst.expected)])));
     const first = one.errors[0];
     const counts = first.ulps.map((_, i) => one.errors.reduce((sum, e) => sum + e.ulps[i], 0));
     const total = counts.reduce((sum, value) => sum + value, 0);
@@ -184,7 +187,7 @@ export const TAPE_STYLE = `
 .tape-view { display: grid; grid-template-columns: minmax(0, 51rem) minmax(20rem, 1fr); gap: 1.25rem; width: min(94vw, 96rem); margin-left: 50%; transform: translateX(-50%); }
 .tape-view > .scroll, #launch-details { max-height: 85vh; overflow: auto; border: 1px solid var(--rule); border-radius: 6px; }
 #launch-details { padding: .25rem 1rem 1rem; background: var(--surface); } #launch-details h3 { margin-top: .75rem; overflow-wrap: anywhere; }
-#launch-details thead th { background: transparent; } #launch-details table { font-size: .8125rem; min-width: 100%; }
+#launch-details thead th { background: transparent; } #launch-details table { font-size: .8125rem; min-width: 100%; } #launch-details td { white-space: nowrap; }
 #launch-details pre, .source pre { font-size: .75rem; background: var(--page); white-space: pre; overflow-wrap: normal; max-height: 36rem; overflow: auto; }
 .formula { font: .875rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre i { color: var(--muted); font-style: normal; } .path { color: var(--muted); font-size: .8125rem; margin: .75rem 0 .1rem; }

@@ -6,7 +6,7 @@ import type { AuditReport } from '../../../audit/verdict.ts';
 import type { LayerDistance } from '../../../regularizers/index.ts';
 import { CHECKS_STYLE, checksSection } from '../../audit/checks.ts';
 import { tapeGraph, worstShare } from '../../audit/graph.ts';
-import { layersSection } from '../../audit/layers.ts';
+import { LAYERS_STYLE, layersSection } from '../../audit/layers.ts';
 import { sourcesSection, usersOf } from '../../audit/sources.ts';
 import { flowsOf } from '../../audit/tape.ts';
 import { jsonScript, launchData } from '../../audit/tapeData.ts';
@@ -56,7 +56,7 @@ export function auditPage(report: AuditReport, material: AuditPageMaterial): str
     sections: shown.map(([id, title]) => [id, title]),
     body: shown.map(([, , content]) => content),
     footer: html`Made by marsgrad ${report.marsgrad} on ${report.auditedAt}, in ${report.seconds.toFixed(0)} s. ${headline(report)}`,
-    style: PLOT_STYLE + CHECKS_STYLE + TAPE_STYLE,
+    style: PLOT_STYLE + CHECKS_STYLE + LAYERS_STYLE + TAPE_STYLE,
     script: TAPE_SCRIPT,
   });
 }

@@ -10,6 +10,8 @@ import { disclosure, html, page, section } from '../../src/report/page/index.ts'
 import { marsgrad, Workspace } from '../cli/command.ts';
 import { findChromium } from '../setup/chromium.mjs';
 
+/** A machine may be busy with other things. */
+const PATIENT = { timeout: 20_000 };
 let version = 0;
 let drawn = 0;
 let open: Dashboard[] = [];
@@ -82,7 +84,7 @@ describe('the server', () => {
     expect(partsIn((await other).text)[0]).toEqual(['top', 'still', 'grown']);
     expect(own).toHaveLength(16);
     version = 1;
-    await expect.poll(() => drawn).toBeGreaterThan(1);
+    await expect.poll(() => drawn, PATIENT).toBeGreaterThan(1);
     await dashboard.close('finished');
     const sent = partsIn((await seen).text);
     expect(sent.slice(1)).toEqual([['grown'], ['top']]);
@@ -161,7 +163,7 @@ describe('in a browser', () => {
     expect(await view.locator('.scroll').evaluate((one) => one.scrollTop)).toBe(120);
     expect(await view.evaluate(() => [window.scrollY > 0, document.activeElement!.tagName])).toEqual([true, 'SUMMARY']);
     await dashboard.close('finished');
-    await expect.poll(() => view.locator('.live').textContent()).toBe('finished');
+    await expect.poll(() => view.locator('.live').textContent(), PATIENT).toBe('finished');
     expect(await view.locator('.live').getAttribute('data-state')).toBe('off');
     expect(complaints).toEqual([]);
     await view.close();
@@ -175,7 +177,7 @@ describe('in a browser', () => {
     // As a killed process leaves it.
     (dashboard as unknown as { server: Server }).server.closeAllConnections();
     (dashboard as unknown as { server: Server }).server.close();
-    await expect.poll(() => view.locator('.live').textContent(), { timeout: 5000 }).toMatch(/^not live: no connection/);
+    await expect.poll(() => view.locator('.live').textContent(), PATIENT).toMatch(/^not live: no connection/);
     await view.close();
   });
 });

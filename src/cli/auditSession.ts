@@ -1,10 +1,11 @@
 /** The sessions of an audit: the run's parts, opened again on any device. */
-import type { AuditContext, AuditSession, RecordedStep } from '../audit/context.ts';
+import type { AuditContext, AuditSession, RecordedStep, WrapDevice } from '../audit/context.ts';
 import type { Batch } from '../data/index.ts';
-import type { NumericArray } from '../devices/device.ts';
+import type { DeviceKind, NumericArray } from '../devices/device.ts';
 import type { StateDict } from '../io/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
 import { readMetrics, type StepParts, type TrainingSettings, trainStep } from '../train/index.ts';
+import type { MeasuredOnce } from './delta.ts';
 import type { Output } from './output.ts';
 import type { RunConfig } from './runFolder.ts';
 import { type Inputs, openInputs, openTraining, type Session } from './session.ts';
@@ -33,10 +34,19 @@ export const settingsHere = (
 export function sessionOpener({ config, output, threads, ...here }: AuditPlace): AuditContext['open'] {
   const settings = settingsHere(config, here);
   let inputs: Promise<Inputs> | undefined;
-  return async (device, wrap) => {
+  const measured: MeasuredOnce = {};
+  const openOn = async (device: DeviceKind, wrap?: WrapDevice): Promise<Session> => {
     inputs ??= openInputs(settings, output);
     const request = { device, ...(threads !== undefined && { threads }) };
-    return auditSession(await openTraining(await inputs, settings, request, output, wrap), config);
+    return openTraining(await inputs, settings, request, output, { measured, ...(wrap && { wrap }) });
+  };
+  const own = config.device.kind as DeviceKind;
+  const { method, deltaWeights } = settings.regularization;
+  return async (device, wrap) => {
+    // Measured where the run measured them: their bits are the run's, and float64 would take very long.
+    if (method === 'delta' && deltaWeights === 'measured' && device !== own && !measured.channelWeights)
+      (await openOn(own)).chosen.device.close();
+    return auditSession(await openOn(device, wrap), config);
   };
 }
 

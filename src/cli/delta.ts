@@ -19,6 +19,12 @@ export interface DeltaParts {
   readonly preprocessing: Preprocessing;
   readonly settings: TrainingSettings;
   readonly output: Output;
+  readonly measured?: MeasuredOnce;
+}
+
+/** Channel weights that several sessions of one run share: measured by the first of them. */
+export interface MeasuredOnce {
+  channelWeights?: ChannelWeights;
 }
 
 /** The original form looks at every stage of the network, the authors' at the last one. */
@@ -27,10 +33,18 @@ export async function openDelta(parts: DeltaParts): Promise<DeltaPenalty> {
   const { form, extractor, classifier } = settings.regularization;
   const stages = model.stages;
   const layers = form === 'original' ? stages : stages.slice(-1);
-  const weights = settings.regularization.deltaWeights === 'uniform' ? 'uniform' : await channelWeights(parts, layers);
+  const weights = settings.regularization.deltaWeights === 'uniform' ? 'uniform' : await measuredOnce(parts, layers);
   // The authors' penalty on the head is a norm of its own, beside DELTA.
   const head = form === 'original' ? (classifier ?? 0) : 0;
   return delta(model, source, { extractor: extractor ?? 0, classifier: head, layers, weights, form });
+}
+
+async function measuredOnce(parts: DeltaParts, layers: readonly string[]): Promise<ChannelWeights> {
+  const known = parts.measured?.channelWeights;
+  if (known) return known;
+  const weights = await channelWeights(parts, layers);
+  if (parts.measured) parts.measured.channelWeights = weights;
+  return weights;
 }
 
 /** From the cache, where it has those of the same weights, images and form; else computed, and put there. */

@@ -6,7 +6,7 @@ import type { Device } from '../devices/device.ts';
 import { type Classifier, createModel, type Preprocessing } from '../nn/index.ts';
 import type { Schedule } from '../optim/index.ts';
 import { setDefaultDevice } from '../tensor/create.ts';
-import { openDelta } from './delta.ts';
+import { type MeasuredOnce, openDelta } from './delta.ts';
 import { UsageError } from './errors.ts';
 import { modelWithWeights, replaceHead } from './model.ts';
 import type { Output } from './output.ts';
@@ -46,13 +46,19 @@ export async function openInputs(settings: TrainingSettings, output: Output): Pr
   return { weights, dataset, preprocessing };
 }
 
-/** `wrap`: something between the device and all that uses it. The caller closes `chosen.device`. */
+export interface OpenTrainingOptions {
+  /** Something between the device and all that uses it. */
+  readonly wrap?: (device: Device) => Device;
+  readonly measured?: MeasuredOnce;
+}
+
+/** The caller closes `chosen.device`. */
 export async function openTraining(
   { weights, dataset, preprocessing }: Inputs,
   settings: TrainingSettings,
   request: DeviceRequest,
   output: Output,
-  wrap: (device: Device) => Device = (device) => device,
+  { wrap = (device) => device, measured }: OpenTrainingOptions = {},
 ): Promise<Session> {
   const found = await chooseDevice(request);
   const chosen = { ...found, device: wrap(found.device) };
@@ -72,7 +78,8 @@ export async function openTraining(
     const regularization = await regularize(model, settings, () => {
       if (!weights) throw new UsageError('--method delta needs --weights: random maps are nothing to stay near.');
       const source = modelWithWeights(settings.network, weights, chosen.device);
-      return openDelta({ model, source, weights, dataset, preprocessing, settings, output });
+      const once = measured && { measured };
+      return openDelta({ model, source, weights, dataset, preprocessing, settings, output, ...once });
     });
     return { chosen, weights, dataset, preprocessing, model, loader, schedule, regularization };
   } catch (error) {

@@ -160,6 +160,17 @@ export const batchNormGradInput = defineKernel({
     dx: { type: 'f32', access: 'write' },
   },
   tolerance: 1e-5,
+  /** Without the terms that are taken away: of few values per channel, little is left. */
+  scale({ dy, variance, gamma }, p) {
+    let squares = 0;
+    for (let c = 0; c < p.channels; c++) {
+      const factor = gamma[c]! / Math.sqrt(variance[c]! + p.epsilon);
+      forEachOfChannel(p, c, (at) => {
+        squares += (factor * dy[at]!) ** 2;
+      });
+    }
+    return Math.sqrt(squares);
+  },
   sizes: (p) => ({
     x: elements(p),
     dy: elements(p),

@@ -51,6 +51,11 @@ export interface KernelDefinition<
   readonly buffers: B;
   /** Largest allowed ‖out − ref‖ / ‖ref‖ per written f32 buffer; 0 means equal to the reference rounded to float32. */
   readonly tolerance: number;
+  /**
+   * Of a kernel whose output is a difference of larger terms: their norm, from the buffers as the reference left them. Where it is larger
+   * than ‖ref‖ the error is measured against it: inputs rounded to float32 leave no more digits than that.
+   */
+  scale?(buffers: ReferenceBuffers<B>, params: ParamValues<P>, constants: ConstantValues<C>): number;
   /** Elements of each buffer that a launch may touch. */
   sizes(params: ParamValues<P>, constants: ConstantValues<C>): { readonly [K in keyof B]: number };
   /** Floating-point operations of a launch (a multiply-add counts two). */

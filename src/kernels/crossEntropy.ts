@@ -30,6 +30,16 @@ export const softmaxCrossEntropy = defineKernel({
     losses: { type: 'f32', access: 'write' },
   },
   tolerance: 1e-5,
+  /** A network that is sure of the label: a loss near 0 is the difference of two logits. */
+  scale({ logits }, { rows, classes }) {
+    let squares = 0;
+    for (let r = 0; r < rows; r++) {
+      let largest = 0;
+      for (let j = 0; j < classes; j++) largest = Math.max(largest, Math.abs(logits[r * classes + j]!));
+      squares += largest ** 2;
+    }
+    return Math.sqrt(squares);
+  },
   sizes: ({ rows, classes }) => ({ logits: rows * classes, labels: rows, losses: rows }),
   flops: ({ rows, classes }) => 5 * rows * classes,
   reference({ logits, labels, losses }, { rows, classes, smoothing }) {
@@ -56,6 +66,12 @@ export const softmaxCrossEntropyGrad = defineKernel({
     dLogits: { type: 'f32', access: 'write' },
   },
   tolerance: 1e-5,
+  /** softmax(z)ⱼ − tⱼ, where both are near 1. */
+  scale({ dLosses }, { rows }) {
+    let squares = 0;
+    for (let r = 0; r < rows; r++) squares += dLosses[r]! ** 2;
+    return Math.sqrt(squares);
+  },
   sizes: ({ rows, classes }) => ({ logits: rows * classes, labels: rows, dLosses: rows, dLogits: rows * classes }),
   flops: ({ rows, classes }) => 6 * rows * classes,
   reference({ logits, labels, dLosses, dLogits }, { rows, classes, smoothing }) {

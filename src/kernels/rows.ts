@@ -177,6 +177,13 @@ export const batchNormDistances = defineKernel({
     distances: { type: 'f32', access: 'write' },
   },
   tolerance: 1e-5,
+  /** Of a channel that hardly moved, the difference of two numbers that are nearly equal. */
+  scale({ anchors, anchorVariances, table }, { channels, epsilon }) {
+    let squares = 0;
+    for (let c = 0; c < channels; c++)
+      squares += anchors[table[2 * c]!]! ** 2 / (anchorVariances[table[2 * c + 1]!]! + epsilon);
+    return Math.sqrt(squares);
+  },
   sizes: ({ count, varianceCount, channels }) => ({
     weights: count,
     anchors: count,

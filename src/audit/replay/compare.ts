@@ -3,7 +3,10 @@ import type { NumericArray } from '../../devices/device.ts';
 import type { BufferSpec } from '../../kernels/contract.ts';
 
 export interface Comparison {
-  /** ‖got − expected‖ / ‖expected‖ over the places where both are finite; 0 where they are equal, infinite where only `expected` is zero. */
+  /**
+   * ‖got − expected‖ / max(‖expected‖, scale) over the places where both are finite; 0 where they are equal, infinite where only `expected` is
+   * zero, or where one of them is not finite.
+   */
   readonly error: number;
   /** Elements whose distance in float32 units in the last place is 0, ≤ 1, ≤ 2, ≤ 4, …, ≤ 2¹⁶, more: 19 counts. */
   readonly ulps: readonly number[];
@@ -36,8 +39,8 @@ function bucketOf(distance: number): number {
 
 const same = (a: number, b: number): boolean => a === b || (Number.isNaN(a) && Number.isNaN(b));
 
-/** Counts, error and worst place; nothing is judged. */
-export function differenceOf(got: NumericArray, expected: NumericArray): Omit<Comparison, 'problem'> {
+/** Counts, error and worst place; nothing is judged. `scale`: of the kernel, see `src/kernels/contract.ts`. */
+export function differenceOf(got: NumericArray, expected: NumericArray, scale = 0): Omit<Comparison, 'problem'> {
   const ulps = new Array<number>(BUCKETS).fill(0);
   let [errors, squares, worst, largest] = [0, 0, 0, -1];
   for (let i = 0; i < expected.length; i++) {
@@ -59,7 +62,12 @@ export function differenceOf(got: NumericArray, expected: NumericArray): Omit<Co
     squares += b * b;
     if (off > largest) [worst, largest] = [i, off];
   }
-  const error = largest === Number.POSITIVE_INFINITY ? largest : errors === 0 ? 0 : Math.sqrt(errors / squares);
+  const error =
+    largest === Number.POSITIVE_INFINITY
+      ? largest
+      : errors === 0
+        ? 0
+        : Math.sqrt(errors) / Math.max(Math.sqrt(squares), scale);
   return { error, ulps, worst: { index: worst, got: got[worst] ?? 0, expected: expected[worst] ?? 0 } };
 }
 
@@ -73,8 +81,9 @@ export function compareOutput(
   { type, access }: BufferSpec,
   tolerance: number,
   before: NumericArray,
+  scale = 0,
 ): Comparison {
-  const difference = differenceOf(got, expected);
+  const difference = differenceOf(got, expected, scale);
   const wrong = (at: number, what: string): Comparison => ({
     ...difference,
     worst: { index: at, got: got[at]!, expected: expected[at]! },

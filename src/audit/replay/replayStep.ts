@@ -176,10 +176,12 @@ async function inLockstep(
     judge?.device.execute();
     if (!before) continue;
     const expected = referenceOf(launch!, before);
+    const { kernel, params, constants } = launch!;
+    const scale = kernel.scale?.(expected as never, params, constants) ?? 0;
     for (const [name, spec] of written(launch!)) {
       const got = await own.look(rangeOf(launch!, name));
-      const { tolerance } = launch!.kernel;
-      const compared = compareOutput(got, expected[name]!, spec, tolerance, before[name]!);
+      const { tolerance } = kernel;
+      const compared = compareOutput(got, expected[name]!, spec, tolerance, before[name]!, scale);
       const drift = judge && differenceOf(got, await judge.device.look(rangeOf(judged!, name))).error;
       outputs.push({ launch: launches[n]!, buffer: name, tolerance, drift, ...compared });
     }

@@ -3,7 +3,7 @@ import type { AuditContext, Check, RecordedStep } from '../context.ts';
 import type { LayerNumbers, PageData } from '../pageData.ts';
 import { type Finding, outcomeOf, skipped } from '../verdict.ts';
 import { LIMITS, type OutcomeErrors, outcomeErrors } from './outcomeErrors.ts';
-import type { StepOutcome } from './replayStep.ts';
+import type { StepOutcome, StepReplay } from './replayStep.ts';
 import { asJson, failure, finite, NOTHING_RECORDED, replaysOf, stepsInWords } from './shared.ts';
 
 const TOO_COSTLY = 'In float64 this step would take more than minutes: ask for it with --thorough.';
@@ -20,13 +20,14 @@ export const float64Check: Check = {
     const rows: (string | number | null)[][] = [];
     const all = await replaysOf(context);
     if (all.every(({ inFloat64 }) => inFloat64 === null)) return skipped(TOO_COSTLY);
-    for (const { step, inFloat64 } of all) {
+    for (const replay of all) {
+      const { step, inFloat64 } = replay;
       if (inFloat64 === null) {
         findings.push({ status: 'note', place: `step ${step.step}`, message: TOO_COSTLY });
         continue;
       }
       const errors = errorsOf(context, step, inFloat64);
-      findings.push(...findingsOf(context, step, errors));
+      findings.push(...findingsOf(context, replay, errors));
       layers.push(...layersOf(step, errors));
       const [gradient, update] = largest(errors);
       rows.push([step.step, step.file.metrics.loss, finite(errors.loss), finite(gradient), finite(update)]);
@@ -55,8 +56,25 @@ function largest({ parameters }: OutcomeErrors): [gradient: number, update: numb
   ];
 }
 
+/** A backward pass carries on what its first launch is off by, and adds its own. */
+const CARRIED = 20;
+
+/**
+ * Of a network that is sure of its labels softmax(z) − t has few digits left (a loss of 10⁻⁵ leaves two in float32), and so has every gradient
+ * behind it: the relative error of the step's first gradient.
+ */
+function errorOfFirstGradient({ outputs }: StepReplay): number {
+  const first = outputs.filter(({ launch }) => launch.kernel === 'softmaxCrossEntropyGrad');
+  return Math.max(0, ...first.map(({ drift }) => drift ?? 0));
+}
+
 /** What is beyond its limit, by step and parameter. */
-export function findingsOf(context: AuditContext, step: RecordedStep, errors: OutcomeErrors): Finding[] {
+export function findingsOf(context: AuditContext, replay: StepReplay, errors: OutcomeErrors): Finding[] {
+  const { step } = replay;
+  const carried = CARRIED * errorOfFirstGradient(replay);
+  const [gradientLimit, updateLimit] = [LIMITS.gradient, updateLimitOf(context)].map((limit) =>
+    Math.max(limit, carried),
+  ) as [number, number];
   const findings: Finding[] = [];
   const hold = (place: string, what: string, error: number | null, limit: number) => {
     if (error === null || error <= limit) return;
@@ -66,8 +84,8 @@ export function findingsOf(context: AuditContext, step: RecordedStep, errors: Ou
   hold('loss', 'the loss', errors.loss, LIMITS.loss);
   hold('penalty', 'the penalty', errors.penalty, LIMITS.loss);
   for (const { name, gradient, update } of errors.parameters) {
-    hold(name, 'its gradient', gradient, LIMITS.gradient);
-    hold(name, gradient === null ? 'it' : 'its update', update, updateLimitOf(context));
+    hold(name, 'its gradient', gradient, gradientLimit);
+    hold(name, gradient === null ? 'it' : 'its update', update, updateLimit);
   }
   for (const name of errors.missing)
     findings.push(failure(`step ${step.step}, ${name}`, 'is missing, or of another size.'));

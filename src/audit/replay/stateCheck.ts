@@ -26,7 +26,7 @@ export const stateCheck: Check = {
       } else {
         const message = `On this ${device} the same bits are not to be expected: ${reason}. Held to the limits of float64 instead.`;
         findings.push({ status: 'note', place: `step ${step.step}`, message });
-        findings.push(...findingsOf(context, step, errorsOf(context, step, onDevice)));
+        findings.push(...findingsOf(context, replay, errorsOf(context, step, onDevice)));
       }
     }
     const steps = stepsInWords(context.chosenSteps.map(({ step }) => step));

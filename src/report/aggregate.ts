@@ -65,7 +65,7 @@ export function tasksOf({ runs, searches }: Study): Task[] {
 }
 
 /** As the command line lists them; others after them. */
-const placeOf = (method: string): number => {
+export const placeOf = (method: string): number => {
   const place = METHODS.indexOf(method as Method);
   return place < 0 ? METHODS.length : place;
 };

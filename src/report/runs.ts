@@ -49,6 +49,10 @@ export interface ReportRun {
   readonly factor: number | null;
 }
 
+/** The images that decided. */
+export const imagesOf = (runs: readonly ReportRun[]): string =>
+  runs.some(({ config }) => config.settings.evaluateOn === 'val') ? 'validation images' : 'test images';
+
 export const seedOf = ({ config }: ReportRun): number => config.settings.seed;
 
 /** A trial of a search: a line of `trials.ndjson`. */

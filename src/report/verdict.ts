@@ -1,8 +1,8 @@
 /** The result in words: what was run, what came out, and how sure it is. */
 import { summarizeSample } from '../experiments/index.ts';
-import { bandOf, bestOf, type Series, type Task } from './aggregate.ts';
+import { bandOf, bestOf, placeOf, type Series, type Task } from './aggregate.ts';
 import { duration, listed, percent, plural, points, probability } from './format.ts';
-import type { ReportRun, SearchFacts, Study } from './runs.ts';
+import { imagesOf, type ReportRun, type SearchFacts, type Study } from './runs.ts';
 import { wordsOf } from './trials.ts';
 
 export interface Verdict {
@@ -58,7 +58,7 @@ const NEAR = 0.02;
 function ofFactors(runs: readonly ReportRun[]): Verdict | null {
   const complete = runs.filter(({ factor, summary }) => factor !== null && summary !== null);
   if (complete.length === 0) return null;
-  const methods = [...new Set(complete.map(({ method }) => method))];
+  const methods = [...new Set(complete.map(({ method }) => method))].sort((a, b) => placeOf(a) - placeOf(b));
   const near = methods.map((method) => {
     const means = bandOf(
       complete
@@ -88,7 +88,7 @@ function ofNone(tasks: readonly Task[]): Verdict {
   const sofar = `${first.title} is at epoch ${epoch} of ${first.run.config.settings.epochs}`;
   return {
     headline: `${sofar}: training loss ${loss.toFixed(3)}, ${percent(accuracy)} of the labels it trains on${seen}.`,
-    sentences: ['It is not complete: the test images decide in the end.'],
+    sentences: [`It is not complete: the ${imagesOf([first.run])} decide in the end.`],
   };
 }
 

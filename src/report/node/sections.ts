@@ -71,11 +71,11 @@ function progressTable(runs: readonly ReportRun[]): Html {
     caption: 'Runs that are not complete, as far as they got',
     columns: columns.map((title, i) => ({ title, isNumber: i > 0 })),
     isTall: runs.length > 12,
-    rows: runs.map(({ task, method, config, epochs, steps }) => {
+    rows: runs.map(({ task, method, factor, config, epochs, steps }) => {
       const last = epochs.at(-1);
       const step = steps.at(-1);
       return [
-        hasTasks ? `${task}: ${method}` : method,
+        [hasTasks && `${task}: `, method, factor !== null && ` × ${short(factor)}`],
         config.settings.seed,
         `${last?.epoch ?? 0} of ${config.settings.epochs}`,
         last ? short(last.loss) : step ? short(step.loss) : '',

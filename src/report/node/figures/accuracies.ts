@@ -4,7 +4,7 @@ import type { Series, Task } from '../../aggregate.ts';
 import { percent } from '../../format.ts';
 import { type Look, looksOf } from '../../looks.ts';
 import { figure, type Html } from '../../page/index.ts';
-import { seedOf } from '../../runs.ts';
+import { imagesOf, seedOf } from '../../runs.ts';
 import { drawPlot } from '../plot.ts';
 import { inTask } from './titles.ts';
 
@@ -18,7 +18,11 @@ export function accuracyFigure(task: Task): Html {
     marginBottom: 42,
     marginLeft: marginFor(judged),
     marginRight: 20,
-    x: { label: 'accuracy on the test images, % →', grid: true, domain: rangeOf(judged) },
+    x: {
+      label: `accuracy on the ${imagesOf(judged.flatMap(({ runs }) => runs))}, % →`,
+      grid: true,
+      domain: rangeOf(judged),
+    },
     clip: true,
     y: { domain: judged.map(({ title: name }) => name), label: null },
     marks: judged.flatMap((series) => marksOf(series, looks.get(series)!)),

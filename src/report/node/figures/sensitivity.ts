@@ -1,10 +1,10 @@
 /** Accuracy when both strengths of a method are multiplied by a factor (the authors' sensitivity script): how exactly must they be tuned? */
 import * as Plot from '@observablehq/plot';
-import { type BandPoint, bandOf } from '../../aggregate.ts';
+import { type BandPoint, bandOf, placeOf } from '../../aggregate.ts';
 import { logTicks, percent, plural, short } from '../../format.ts';
 import { type Look, lookOfMethod } from '../../looks.ts';
 import { figure, type Html } from '../../page/index.ts';
-import type { ReportRun } from '../../runs.ts';
+import { imagesOf, type ReportRun } from '../../runs.ts';
 import { drawPlot, legend } from '../plot.ts';
 
 interface FactorCurve {
@@ -30,7 +30,7 @@ export function sensitivityFigure(runs: readonly ReportRun[], place: number): Ht
       missing > 0 ? `Left out: ${plural(missing, 'run')} without an end (diverged, or stopped).` : '',
     ].join(' '),
     legend: legend(curves.map(({ key, method, look }) => ({ name: key, title: method, look }))),
-    picture: drawFactors(id, curves),
+    picture: drawFactors(id, curves, imagesOf(complete)),
     data: {
       columns: ['method', 'factor', 'mean %', 'lowest seed', 'highest seed', 'seeds'].map((title, i) => ({
         title,
@@ -47,7 +47,7 @@ export function sensitivityFigure(runs: readonly ReportRun[], place: number): Ht
 }
 
 function curvesOf(complete: readonly ReportRun[]): FactorCurve[] {
-  const methods = [...new Set(complete.map(({ method }) => method))];
+  const methods = [...new Set(complete.map(({ method }) => method))].sort((a, b) => placeOf(a) - placeOf(b));
   return methods.map((method, i) => {
     const own = complete.filter((run) => run.method === method);
     const points = bandOf(own.map(({ factor, summary }) => [{ x: factor!, y: 100 * summary!.test.top1 }]));
@@ -55,19 +55,20 @@ function curvesOf(complete: readonly ReportRun[]): FactorCurve[] {
   });
 }
 
-function drawFactors(id: string, curves: readonly FactorCurve[]): Html {
+function drawFactors(id: string, curves: readonly FactorCurve[], images: string): Html {
   const factors = curves.flatMap(({ points }) => points.map(({ x }) => x));
   return drawPlot(id, `Accuracy over factor: ${curves.map(describe).join('; ')}`, {
     width: 860,
     height: 360,
     marginTop: 30,
+    marginBottom: 42,
     x: {
       type: 'log',
       label: 'factor →',
       ticks: logTicks(Math.min(...factors), Math.max(...factors)),
       tickFormat: short,
     },
-    y: { label: 'accuracy on the test images, % ↑', labelArrow: false, grid: true, nice: true },
+    y: { label: `accuracy on the ${images}, % ↑`, labelArrow: false, grid: true, nice: true },
     marks: curves.flatMap(({ key, method, look: { color, dash, symbol }, points }) => {
       const className = `series ${key}`;
       const title = ({ x, mean }: BandPoint) => `${method}, factor ${short(x)}: ${mean.toFixed(2)} %`;

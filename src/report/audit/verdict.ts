@@ -1,4 +1,5 @@
 /** The verdict in plain words, for a reader who has never seen the project. */
+import type { StepFile } from '../../audit/format.ts';
 import type { LaunchError } from '../../audit/pageData.ts';
 import type { AuditReport, CheckResult } from '../../audit/verdict.ts';
 import { type Html, html, section, verdict } from '../page/index.ts';
@@ -43,16 +44,18 @@ function claim({ facts }: AuditReport): string {
 }
 
 /** Of the replayed launches; null where there were none. */
-function sureness(errors: readonly LaunchError[]): string | null {
+function sureness(errors: readonly LaunchError[], steps: readonly StepFile[]): string | null {
   const share = worstShare(errors);
   if (share === null) return null;
-  const steps = new Set(errors.map(({ step }) => step));
-  const launches = new Set(errors.map(({ step, launch }) => `${step} ${launch}`)).size;
+  const replayed = new Set(errors.map(({ step }) => step));
+  const seen = new Set(errors.map(({ step, launch }) => `${step} ${launch}`)).size;
+  const made = steps.reduce((sum, { step, launches }) => sum + (replayed.has(step) ? launches.length : 0), 0);
+  const many = seen < made ? `${seen} of the ${made} operations` : `all ${seen} operations`;
   const within =
     share <= 1
       ? `none is further from the exact result than its definition allows; the worst uses ${share < 0.001 ? 'less than 0.1' : (100 * share).toPrecision(2)} % of what is allowed`
       : 'at least one is further from the exact result than its definition allows';
-  return `How sure: of ${plural(steps.size, 'recorded step')}, all ${launches} operations were done again in 64-bit arithmetic by a second, slow and readable implementation: ${within}.`;
+  return `How sure: of ${plural(replayed.size, 'recorded step')}, ${many} were done again in 64-bit arithmetic by a second, slow and readable implementation: ${within}.`;
 }
 
 /** What no audit of a folder can find, as far as this one goes. */
@@ -74,11 +77,12 @@ function notProved({ facts, checks }: AuditReport): string[] {
   ];
 }
 
-export function verdictBox(report: AuditReport, errors: readonly LaunchError[]): Html {
+/** `steps`: all that were recorded. */
+export function verdictBox(report: AuditReport, errors: readonly LaunchError[], steps: readonly StepFile[]): Html {
   const failed = withStatus(report, 'fail');
   const left = withStatus(report, 'skipped');
   const passed = withStatus(report, 'pass').length;
-  const sure = sureness(errors);
+  const sure = sureness(errors, steps);
   const kind = report.verdict === 'fail' ? 'fail' : left.length > 0 ? 'warn' : 'pass';
   return verdict(
     kind,

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LaunchError } from '../../../src/audit/pageData.ts';
 import type { AuditReport } from '../../../src/audit/verdict.ts';
 import { type AuditPageMaterial, auditPage } from '../../../src/report/node/audit/page.ts';
 import { Workspace } from '../../cli/command.ts';
@@ -67,6 +68,8 @@ describe('the page', () => {
       /of 2 recorded steps, all \d{3} operations were done again in 64-bit arithmetic.*uses 50 %/,
     );
     expect(await page.locator('#not-proved').innerText()).toContain('(4 of 6)');
+    const checker = readFileSync(new URL('../../../docs/check_run.py', import.meta.url), 'utf8');
+    expect(await page.locator('#facts pre').textContent()).toBe(checker);
     expect(troubles).toEqual([]);
     await page.close();
   });
@@ -197,6 +200,17 @@ describe('the tape', () => {
 });
 
 describe('what is not there', () => {
+  it('is said: launches that were not replayed', () => {
+    const [log, replay] = report.checks;
+    const { launches } = replay!.data as unknown as { launches: LaunchError[] };
+    const few = launches.filter(({ step, launch }) => step > 1 || launch < 10);
+    const text = auditPage({ ...report, checks: [log!, { ...replay!, data: { launches: few } as never }] }, material);
+    const made = material.steps.map((step) => step.launches.length);
+    expect(text).toContain(
+      `of 2 recorded steps, ${10 + made[1]!} of the ${made[0]! + made[1]!} operations were done again`,
+    );
+  });
+
   it('is left out: no records, no distances, no log', async () => {
     const bare = { ...material, steps: [], history: [], distances: [] };
     const { facts, checks } = report;

@@ -1,4 +1,5 @@
 /** The audit as one self-contained HTML page: the verdict first, then every check, every layer, every launch, and its sources. */
+import checker from '../../../../docs/check_run.py?raw';
 import type { RecordedLaunch, StepFile } from '../../../audit/format.ts';
 import { type LaunchError, pageData } from '../../../audit/pageData.ts';
 import { kernelSources } from '../../../audit/sources/kernels.ts';
@@ -12,7 +13,7 @@ import { flowsOf } from '../../audit/tape.ts';
 import { jsonScript, launchData } from '../../audit/tapeData.ts';
 import { TAPE_SCRIPT, TAPE_STYLE } from '../../audit/tapeScript.ts';
 import { failuresSection, headline, notProvedSection, verdictBox } from '../../audit/verdict.ts';
-import { factsList, type Html, html, page, section, trusted } from '../../page/index.ts';
+import { disclosure, factsList, type Html, html, page, section, trusted } from '../../page/index.ts';
 import { PLOT_STYLE } from '../plot.ts';
 import { errorsSection } from './errors.ts';
 import { type DistancesLine, historySection } from './history.ts';
@@ -52,7 +53,7 @@ export function auditPage(report: AuditReport, material: AuditPageMaterial): str
   return page({
     title: `${report.verdict === 'pass' ? 'Passed' : 'Failed'}: audit of ${report.run}`,
     kicker: 'marsgrad audit: is this what really happened?',
-    lead: verdictBox(report, errors),
+    lead: verdictBox(report, errors, material.steps),
     sections: shown.map(([id, title]) => [id, title]),
     body: shown.map(([, , content]) => content),
     footer: html`Made by marsgrad ${report.marsgrad} on ${report.auditedAt}, in ${report.seconds.toFixed(0)} s. ${headline(report)}`,
@@ -158,7 +159,8 @@ function factsSection({ facts, run, marsgrad }: AuditReport, { digests }: AuditP
       ['sha256 of the last line of log.ndjson', html`<code>${digests.log}</code>`],
     ]),
     html`<p>The last digest fixes every line of the log, and through them every file of the run. The format of the folder is written down in
-<code>docs/audit.md</code>; <code>docs/check_run.py</code> verifies log, digests, projections, distances and accuracy with nothing of marsgrad, in a
-hundred lines of Python and NumPy.</p>`,
+<code>docs/audit.md</code> of marsgrad's repository. The program below verifies log, digests, accuracy, distances, updates and projections with nothing
+of marsgrad, in a hundred lines of Python and NumPy: <code>python3 check_run.py ${run}</code>.</p>`,
+    disclosure(html`<code>check_run.py</code>`, html`<pre tabindex="0"><code>${checker}</code></pre>`, 'checker'),
   );
 }

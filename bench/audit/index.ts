@@ -1,6 +1,6 @@
 /**
- * npm run bench:audit [-- --epochs N --rounds N]: what an audit costs. The main job in its ball, with and without the default record in turn: time by the
- * clock and of all processor cores; then an audit of the last recorded one, check by check.
+ * npm run bench:audit [-- --epochs N --rounds N --record STEPS]: what an audit costs. The main job in its ball, with and without a record (by default
+ * first,last) in turn: time by the clock and of all processor cores; then an audit of the last recorded one, check by check.
  */
 import '../../src/devices/node.ts';
 import '../../src/ops/methods.ts';
@@ -18,12 +18,17 @@ import { median } from '../statistics.ts';
 import { table } from '../table.ts';
 
 const { values } = parseArgs({
-  options: { epochs: { type: 'string' }, rounds: { type: 'string' }, device: { type: 'string' } },
+  options: {
+    epochs: { type: 'string' },
+    rounds: { type: 'string' },
+    device: { type: 'string' },
+    record: { type: 'string' },
+  },
 });
 const ROUNDS = Number(values.rounds ?? 5);
 const SETTINGS = { ...mainJob('mars-pgm', 0), ...(values.epochs && { epochs: Number(values.epochs) }) };
 const device = (values.device ?? 'auto') as 'auto';
-const RECORDS = ['none', 'first,last'] as const;
+const RECORDS = ['none', values.record ?? 'first,last'] as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'marsgrad-bench-'));
 const nowhere = { write: () => true } as unknown as NodeJS.WriteStream & { fd: 1 & 2 };
@@ -57,11 +62,11 @@ const bytesBelow = (path: string): number =>
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 
 async function recording(): Promise<string> {
-  const costs: Record<string, Cost[]> = { none: [], 'first,last': [] };
+  const costs: Record<string, Cost[]> = Object.fromEntries(RECORDS.map((record) => [record, []]));
   let last = '';
   for (let round = 0; round <= ROUNDS; round++) {
     for (const record of RECORDS) {
-      const out = join(folder, `${record}-${round}`);
+      const out = join(folder, `${record === 'none' ? 'plain' : 'recorded'}-${round}`);
       const cost = await costOf(() => run(out, record));
       // The first round warms caches and compilers up.
       if (round > 0) costs[record]!.push(cost);
@@ -89,6 +94,7 @@ async function auditing(path: string): Promise<void> {
     onResult: ({ id, status, seconds }) => {
       const { user, system } = process.cpuUsage(before);
       before = process.cpuUsage();
+      process.stderr.write(`${id} ${((user + system) / 1e6).toFixed(1)}\n`);
       rows.push([id, status, seconds.toFixed(1), ((user + system) / 1e6).toFixed(1)]);
     },
   });

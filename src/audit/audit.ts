@@ -5,6 +5,8 @@ import type { AuditedRun, AuditReport, CheckResult, Outcome } from './verdict.ts
 export interface AuditOptions {
   /** Version of marsgrad that audits. */
   readonly version: string;
+  /** Ids in the order of the report. Default: the order in which they are done. */
+  readonly order?: readonly string[];
   readonly onStart?: (check: Check) => void;
   readonly onResult?: (result: CheckResult) => void;
   readonly signal?: AbortSignal;
@@ -14,7 +16,7 @@ export interface AuditOptions {
 export async function auditRun(
   context: AuditContext,
   checks: readonly Check[],
-  { version, onStart, onResult, signal }: AuditOptions,
+  { version, order, onStart, onResult, signal }: AuditOptions,
 ): Promise<AuditReport> {
   const startedAt = performance.now();
   const results: CheckResult[] = [];
@@ -25,6 +27,7 @@ export async function auditRun(
     results.push(result);
     onResult?.(result);
   }
+  if (order) results.sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
   return {
     format: 1,
     run: context.path,
@@ -48,7 +51,8 @@ async function resultOf(check: Check, context: AuditContext): Promise<CheckResul
       findings: [{ status: 'fail', place: id, message }],
     };
   });
-  return { id, title, question, ...outcome, seconds: (performance.now() - startedAt) / 1000 };
+  // What was done in another process brings its own time along.
+  return { id, title, question, seconds: (performance.now() - startedAt) / 1000, ...outcome };
 }
 
 function factsOf({ config, log, steps }: AuditContext): AuditedRun {

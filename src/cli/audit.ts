@@ -1,6 +1,7 @@
 /** `marsgrad audit`: what a run folder claims, recomputed. */
 import { Command, Option } from 'commander';
 import type { AuditReport, CheckResult, Finding } from '../audit/verdict.ts';
+import { canRunElsewhere } from './auditElsewhere.ts';
 import { auditFolder, CHECK_IDS } from './auditFolder.ts';
 import type { Context } from './context.ts';
 import { InterruptedError } from './errors.ts';
@@ -15,6 +16,7 @@ interface AuditOptions extends OutputOptions {
   readonly replay: boolean;
   readonly rerun: boolean;
   readonly thorough: boolean;
+  readonly alone: boolean;
   readonly weights?: string;
   readonly dataset?: string;
   readonly threads?: number;
@@ -58,14 +60,16 @@ export function auditCommand(context: Context): Command {
     .option('--weights <file>', 'the pre-trained weights, where they lie elsewhere than the run had them')
     .option('--dataset <name|folder>', 'the data set, likewise')
     .addOption(option('--threads <n>', 'of the CPU device', wholeNumber(1)))
+    .addOption(new Option('--alone', 'in one process').default(false).hideHelp())
     .option('--html <file>', 'write the audit as one self-contained page too, with the tape of a step and all sources');
   addOutputOptions(command);
   return command.action(async (run: string, options: AuditOptions) => {
     const output = new Output(options.json, context.streams);
     try {
-      const { json: _, ...rest } = options;
+      const { json: _, alone, ...rest } = options;
       const report = await auditFolder(run, {
         ...rest,
+        twoProcesses: !alone && options.threads !== 1 && canRunElsewhere(),
         signal: context.signal,
         onMessage: (text) => output.message(`  ${text}`),
         onStart: ({ title }) => output.message(`${title} …`),

@@ -12,6 +12,7 @@ import { stateCheck } from '../audit/replay/stateCheck.ts';
 import { readRun } from '../audit/run.ts';
 import { type AuditReport, type CheckResult, skipped } from '../audit/verdict.ts';
 import type { DeviceKind } from '../devices/device.ts';
+import { awaited, runElsewhere } from './auditElsewhere.ts';
 import { sessionOpener, settingsHere } from './auditSession.ts';
 import { UsageError } from './errors.ts';
 import { Output } from './output.ts';
@@ -34,6 +35,8 @@ export interface AuditFolderOptions {
   /** The pre-trained weights and the data set, where they do not lie where the run had them. */
   readonly weights?: string;
   readonly dataset?: string;
+  /** Replay in a second process, if this one is `marsgrad` itself. Default false. */
+  readonly twoProcesses?: boolean;
   /** Of the CPU device. */
   readonly threads?: number;
   /** A file for the page; its folder must be there. */
@@ -64,7 +67,8 @@ export async function auditFolder(path: string, options: AuditFolderOptions = {}
   const isAsked = (check: Check) => (only?.includes(check.id) ?? true) && (replay || !REPLAYS.includes(check));
   const made = CHECKS.map((check) => (isAsked(check) ? check : leftOut(check)));
   const last = rerun ? [rerunCheckFor(options)] : [];
-  const report = await auditRun(context, [...made, ...last], {
+  const report = await auditRun(context, [...shared(path, made, context, options), ...last], {
+    order: [...made, ...last].map(({ id }) => id),
     version: VERSION,
     ...(onStart && { onStart }),
     ...(onResult && { onResult }),
@@ -72,6 +76,21 @@ export async function auditFolder(path: string, options: AuditFolderOptions = {}
   });
   if (html !== undefined) await writePage(html, report, context);
   return report;
+}
+
+/** Replaying goes to another process, where there may be one and there is more to do; here it comes last. */
+function shared(
+  path: string,
+  asked: readonly Check[],
+  { chosenSteps }: AuditContext,
+  options: AuditFolderOptions,
+): readonly Check[] {
+  const replays = asked.filter((check) => REPLAYS.includes(check));
+  const others = asked.filter((check) => !replays.includes(check));
+  const isWorthIt = replays.length > 0 && chosenSteps.length > 0 && others.some((check) => CHECKS.includes(check));
+  if (!options.twoProcesses || !isWorthIt) return asked;
+  const elsewhere = runElsewhere(path, replays, options);
+  return [...others, ...replays.map((check) => awaited(check, elsewhere))];
 }
 
 /** Before minutes are spent. */

@@ -1,8 +1,10 @@
 /** `--record` and `marsgrad audit` as commands, on tiny images. */
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditReport } from '../../src/audit/verdict.ts';
-import { auditFolder } from '../../src/cli/auditFolder.ts';
+import { auditFolder, CHECK_IDS } from '../../src/cli/auditFolder.ts';
 import { marsgrad, type Outcome, Workspace } from './command.ts';
 
 const workspace = new Workspace();
@@ -158,6 +160,28 @@ describe('audit', () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(message);
     }
+  });
+
+  it('of the installed program replays in a process of its own, and reports in the usual order', () => {
+    const program = join(import.meta.dirname, '../../dist/cli.js');
+    const args = ['audit', workspace.path('whole'), '--only', 'log-chain,state', '--steps', '1', '--json'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    const records = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const report = records.at(-1) as AuditReport;
+    expect(statusesOf(report)).toMatchObject({
+      'log-chain': 'pass',
+      kernels: 'skipped',
+      state: 'pass',
+      gradient: 'skipped',
+    });
+    expect(report.checks.map(({ id }) => id)).toEqual(CHECK_IDS);
+    // What was given to the other process came last.
+    const done = records.slice(0, -1).map(({ id }) => id);
+    expect(done.indexOf('state')).toBeGreaterThan(done.indexOf('evaluation'));
   });
 
   it('is there from code', async () => {

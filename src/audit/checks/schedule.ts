@@ -26,6 +26,7 @@ export const schedule: Check = {
     const logged = loggedRates(context);
     checkRates(facts, logged, findings);
     const steps = checkCounts(context, facts, findings);
+    checkRecorded(context, findings);
     const batches = checkBatches(context, session, findings);
     const rates = new Set(logged.map(({ step }) => step)).size;
     return outcomeOf(
@@ -153,6 +154,23 @@ function checkNumbers(log: readonly Readonly<Record<string, unknown>>[], finding
         value: Number(got),
         limit: expected,
       });
+    }
+  }
+}
+
+/** What a recorded step says of itself, against the same step's numbers in the log. */
+function checkRecorded({ log, steps }: AuditContext, findings: Findings): void {
+  const lines = log.filter(({ type }) => type === 'steps') as unknown as StepsLine[];
+  for (const { step, file } of steps) {
+    const line = lines.find(({ first, step: last }) => first <= step && step <= last);
+    if (!line) continue;
+    for (const name of ['loss', 'correct', 'worstRatio', 'penalty', 'gradNorm'] as const) {
+      const [logged, recorded] = [line[name][step - line.first], file.metrics[name]];
+      if (logged === recorded) continue;
+      findings.fail(
+        `log.ndjson, steps of epoch ${line.epoch}, step ${step}`,
+        `its ${name} is ${logged}; step.json has ${recorded}`,
+      );
     }
   }
 }

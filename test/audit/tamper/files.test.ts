@@ -2,6 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { auditFolder } from '../../../src/cli/auditFolder.ts';
 import { marsgrad } from '../../cli/command.ts';
 import {
   audit,
@@ -36,14 +37,14 @@ describe('one weight changed by one unit in the last place', () => {
   it('shows in the digest of the published weights', async () => {
     const folder = copy();
     fault(folder);
-    expectFailure(await audit(folder, 'log-chain'), 'log-chain', /weights\.safetensors \| is not the file/);
+    expectFailure(await audit(folder, ['log-chain']), 'log-chain', /weights\.safetensors \| is not the file/);
   });
 
   it('and, with all digests mended, in the last recorded step', async () => {
     const folder = copy();
     fault(folder);
     mend(folder);
-    const report = await audit(folder, 'log-chain', 'continuity');
+    const report = await audit(folder, ['log-chain', 'continuity']);
     expectOnly(report, 'continuity');
     expectFailure(
       report,
@@ -58,7 +59,7 @@ describe('one weight changed by one unit in the last place', () => {
       editState(name, 'conv1.weight', (values) => oneUlp(values, 3));
     editState(`${folder}/${LAST}`, 'after/model/conv1.weight', (values) => oneUlp(values, 3));
     mend(folder);
-    const report = await audit(folder, 'log-chain', 'continuity', 'state');
+    const report = await audit(folder, ['log-chain', 'continuity', 'state'], [6]);
     expectOnly(report, 'state');
     expectFailure(report, 'state', /step 6.*conv1\.weight/);
   });
@@ -70,7 +71,11 @@ describe('a line of the log edited', () => {
     editLog(folder, (line) => {
       if (line.type === 'epoch' && line.epoch === 1) line.accuracy = 1;
     });
-    expectFailure(await audit(folder, 'log-chain'), 'log-chain', /line \d+ \(epoch, step 3, epoch 1\) \| was changed/);
+    expectFailure(
+      await audit(folder, ['log-chain']),
+      'log-chain',
+      /line \d+ \(epoch, step 3, epoch 1\) \| was changed/,
+    );
   });
 
   it('or cut out', async () => {
@@ -79,7 +84,7 @@ describe('a line of the log edited', () => {
       folder,
       readLog(folder).filter(({ type, epoch }) => type !== 'distances' || epoch !== 1),
     );
-    expectFailure(await audit(folder, 'log-chain'), 'log-chain', /was changed, or a line after it is missing/);
+    expectFailure(await audit(folder, ['log-chain']), 'log-chain', /was changed, or a line after it is missing/);
   });
 
   it('with the chain mended, contradicts the numbers of the steps', async () => {
@@ -88,7 +93,7 @@ describe('a line of the log edited', () => {
       if (line.type === 'epoch' && line.epoch === 2) line.loss = Number(line.loss) * 0.99;
     });
     mend(folder);
-    const report = await audit(folder, 'log-chain', 'schedule');
+    const report = await audit(folder, ['log-chain', 'schedule']);
     expectOnly(report, 'schedule');
     expectFailure(report, 'schedule', /epoch 2 \| its loss is not the mean over its steps/);
   });
@@ -99,7 +104,7 @@ describe('a line of the log edited', () => {
       if (line.type === 'steps' && line.epoch === 2) (line.loss as number[])[2]! -= 0.001;
     });
     mend(folder);
-    expectFailure(await audit(folder, 'schedule'), 'schedule', /step 6.*loss/);
+    expectFailure(await audit(folder, ['schedule']), 'schedule', /step 6.*loss/);
   });
 
   it('the accuracy, with the chain mended, contradicts the predictions', async () => {
@@ -109,7 +114,7 @@ describe('a line of the log edited', () => {
         Object.assign(line.test as object, { top1: 1 - 2 * Number((line.test as { top1: number }).top1) });
     });
     mend(folder);
-    expectFailure(await audit(folder, 'evaluation'), 'evaluation', /summary \| reports top1/);
+    expectFailure(await audit(folder, ['evaluation']), 'evaluation', /summary \| reports top1/);
   });
 
   it('a distance, with the chain mended, contradicts the weights', async () => {
@@ -120,7 +125,7 @@ describe('a line of the log edited', () => {
     });
     mend(folder);
     expectFailure(
-      await audit(folder, 'distances'),
+      await audit(folder, ['distances']),
       'distances',
       /after epoch 2, layer3\.0\.conv1 \| its mars distance/,
     );
@@ -140,7 +145,7 @@ describe('a radius exceeded by 10⁻⁴', () => {
       for (let i = 5 * 144; i < 6 * 144; i++) values[i] = anchors[i]! + (values[i]! - anchors[i]!) * factor;
     });
     mend(folder);
-    const report = await audit(folder, 'projection');
+    const report = await audit(folder, ['projection']);
     expectFailure(
       report,
       'projection',
@@ -157,7 +162,7 @@ describe('a radius exceeded by 10⁻⁴', () => {
     });
     mend(folder);
     expectFailure(
-      await audit(folder, 'projection'),
+      await audit(folder, ['projection']),
       'projection',
       /after epoch 1, layer2\.0\.conv2 \| its mars distance is 0\.50005/,
     );
@@ -167,15 +172,22 @@ describe('a radius exceeded by 10⁻⁴', () => {
 describe('an input that is another one now', () => {
   it('an image file swapped is named', async () => {
     const folder = copy();
-    const [cat, other] = [`${lab.dataset}/train/cat/2.png`, `${lab.dataset}/train/cat/3.png`];
-    const bytes = readFileSync(cat);
+    const { batches } = JSON.parse(readFileSync(`${folder}/record/step-000006/step.json`, 'utf8'));
+    const [first, second] = batches[0].images as { origin: string }[];
+    const bytes = readFileSync(first!.origin);
     try {
-      cpSync(other, cat);
-      const report = await audit(folder, 'inputs');
-      expectFailure(report, 'inputs', /train\/cat\/2\.png \| training image 2 is not the one that step \d saw/);
+      cpSync(second!.origin, first!.origin);
+      const report = await audit(folder, ['inputs']);
+      const index = batches[0].indices[0];
+      const place = first!.origin.slice(first!.origin.indexOf('/train/'));
+      expectFailure(
+        report,
+        'inputs',
+        new RegExp(`${place} \\| training image ${index} is not the one that step \\d saw`),
+      );
       expectFailure(report, 'inputs', /has the content digest/);
     } finally {
-      writeFileSync(cat, bytes);
+      writeFileSync(first!.origin, bytes);
     }
   });
 
@@ -186,7 +198,7 @@ describe('an input that is another one now', () => {
     file.sources['shaders/projectRows.wgsl'] = '0'.repeat(64);
     writeFileSync(path, JSON.stringify(file));
     mend(folder);
-    const report = await audit(folder, 'inputs');
+    const report = await audit(folder, ['inputs']);
     expectFailure(report, 'inputs', /shaders\/projectRows\.wgsl \| the kernel projectRows had other text in the run/);
   });
 });
@@ -201,7 +213,7 @@ describe('a test image leaked into training', () => {
       .png({ compressionLevel: 0 })
       .toFile(`${leaky}/train/dog/9.png`);
     const folder = await lab.finetune('leaked', ['--record', 'none'], leaky);
-    const report = await audit(folder, 'log-chain', 'split');
+    const report = await audit(folder, ['log-chain', 'split']);
     expectOnly(report, 'split');
     expectFailure(
       report,
@@ -219,7 +231,7 @@ describe('the command', () => {
     const { code, stdout, stderr } = await marsgrad(['audit', folder, '--only', 'evaluation']);
     expect(code, stderr).toBe(1);
     expect(stdout + stderr).toMatch(/predictions\.safetensors, image 0/);
-    const whole = await audit(run);
+    const whole = await auditFolder(run);
     expect(whole.checks.filter(({ status }) => status !== 'pass')).toEqual([]);
     expect(whole.verdict).toBe('pass');
   }, 120_000);

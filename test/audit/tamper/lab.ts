@@ -59,9 +59,9 @@ export class Lab extends Workspace {
   }
 }
 
-/** `only`: the checks that are made. */
-export const audit = (run: string, ...only: string[]): Promise<AuditReport> =>
-  auditFolder(run, only.length > 0 ? { only } : {});
+/** `only`: the checks that are made; recorded steps are looked at closely where they are named (by default: both). */
+export const audit = (run: string, only: readonly string[], steps?: readonly number[]): Promise<AuditReport> =>
+  auditFolder(run, { only, ...(steps && { steps }) });
 
 /** What failed, as lines `check | place | message`. */
 export const failuresOf = ({ checks }: AuditReport): string[] =>

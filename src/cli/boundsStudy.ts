@@ -175,6 +175,8 @@ async function trainAll(
   const cases = boundsCases(grid);
   const missing = cases.filter((one) => !known.has(caseName(one)));
   if (missing.length < cases.length) output.message(`${cases.length - missing.length} of ${cases.length} are done.`);
+  const rows = () => cases.map((one) => known.get(caseName(one))!);
+  if (missing.length === 0) return rows();
   const chosen = await chooseDevice({ device: options.device, ...(threads !== undefined && { threads }) });
   output.message(`Device: ${chosen.device.kind}, ${chosen.device.name} (${chosen.reason}).`);
   setDefaultDevice(chosen.device);
@@ -199,7 +201,7 @@ async function trainAll(
   } finally {
     chosen.device.close();
   }
-  return cases.map((one) => known.get(caseName(one))!);
+  return rows();
 }
 
 /** The rows that are there, by name; a new file gets its head. Throws where it is of a study with other settings. */

@@ -8,7 +8,7 @@ export const TAPE_SCRIPT = `
   const svg = document.querySelector('svg.tape');
   const panel = document.getElementById('launch-details');
   if (!holder || !svg || !panel) return;
-  const launches = JSON.parse(holder.textContent);
+  const { launches, summaries, users, first } = JSON.parse(holder.textContent);
   const boxes = [...svg.querySelectorAll('a.launch')];
   const boxOf = new Map(boxes.map((box) => [Number(box.dataset.launch), box]));
   const flows = [...svg.querySelectorAll('.flows path')];
@@ -59,7 +59,7 @@ export const TAPE_SCRIPT = `
     details.append(shown);
     return details;
   };
-  const ulpTitle = (i, count) => i === 0 ? '0' : i === count - 1 ? '> ' + 2 ** (i - 2) : '≤ ' + 2 ** (i - 1);
+  const ulpTitle = (i) => i === 0 ? '0' : i === 18 ? '> 65536' : '≤ ' + 2 ** (i - 1);
   const statistics = (one) => {
     const parts = [];
     const share = (error, tolerance) => error === null ? 'no number' : error <= tolerance ? 'within' : 'beyond';
@@ -67,17 +67,16 @@ export const TAPE_SCRIPT = `
       one.errors.map((e) => ['step ' + e.step + ', ' + e.buffer, number(e.error), e.tolerance === 0 ? 'exact' : number(e.tolerance), share(e.error, e.tolerance)])));
     parts.push(table('The element that is furthest off', ['step and buffer', 'element', 'computed', 'float64'],
       one.errors.map((e) => ['step ' + e.step + ', ' + e.buffer, String(e.worst.index), digits(e.worst.got), digits(e.worst.expected)])));
-    const first = one.errors[0];
-    const counts = first.ulps.map((_, i) => one.errors.reduce((sum, e) => sum + e.ulps[i], 0));
-    const total = counts.reduce((sum, value) => sum + value, 0);
-    const rows = counts.map((value, i) => [ulpTitle(i, counts.length), String(value), (100 * value / Math.max(1, total)).toFixed(2) + ' %']).filter((row) => row[1] !== '0');
+    if (one.more > 0) parts.push(make('p', one.more + ' more results are less far off.', { class: 'muted' }));
+    const total = one.ulps.reduce((sum, value) => sum + value, 0);
+    const rows = one.ulps.map((value, i) => [ulpTitle(i), String(value), (100 * value / Math.max(1, total)).toFixed(2) + ' %']).filter((row) => row[1] !== '0');
     parts.push(table('Elements by distance in units in the last place of float32', ['distance', 'elements', 'share'], rows));
     return parts;
   };
   const show = (index) => {
     const one = launches[index];
     const heading = make('h3', 'Launch ' + one.i + ': ' + one.title, { tabindex: '-1' });
-    const facts = [make('p', one.place + '.'), make('p', one.summary, { class: 'formula' })];
+    const facts = [make('p', one.place + '.'), make('p', summaries[one.kernel], { class: 'formula' })];
     if (one.flops !== null) facts.push(make('p', one.flops.toLocaleString('en') + ' floating-point operations.', { class: 'muted' }));
     const numbers = one.errors.length > 0 ? statistics(one) : [make('p', 'This launch was not replayed in this audit.')];
     const parameters = make('details');
@@ -89,7 +88,7 @@ export const TAPE_SCRIPT = `
       ...numbers, parameters,
       source('Float64 reference (the definition)', 'definition-' + one.kernel, true),
       source('WGSL', 'wgsl-' + one.kernel, false),
-      ...one.users.map((path) => source('Launched by ' + path + (path.startsWith('src/ops/') ? ': forward and backward' : ''), 'file-' + path.replace(/[^A-Za-z0-9]+/g, '-'), false)),
+      ...users[one.users].map((path) => source('Launched by ' + path + (path.startsWith('src/ops/') ? ': forward and backward' : ''), 'file-' + path.replace(/[^A-Za-z0-9]+/g, '-'), false)),
     );
     panel.scrollTop = 0;
   };
@@ -178,7 +177,6 @@ export const TAPE_SCRIPT = `
     document.getElementById('tape').scrollIntoView();
     pick(Number(link.dataset.pick), true);
   });
-  const first = Number(holder.dataset.first);
   pick(launches[first] ? first : 0, false);
 })();
 `;

@@ -2,6 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { LaunchError } from '../../../audit/pageData.ts';
 import { numberText } from '../../audit/checks.ts';
+import { worstShare } from '../../audit/graph.ts';
 import { figure, type Html, html, section } from '../../page/index.ts';
 import { drawPlot } from '../plot.ts';
 
@@ -115,10 +116,22 @@ where nearly equal numbers are subtracted and the result is almost zero: what co
   });
 }
 
+/** Dots on the page, over all steps. */
+const MOST_DOTS = 3000;
+
+/** Those that are furthest off, as many as the page has room for, in their order. */
+function drawnSteps(steps: readonly number[], errors: readonly LaunchError[]): number[] {
+  const count = Math.max(1, Math.min(4, Math.floor((MOST_DOTS * steps.length) / errors.length)));
+  const share = (step: number) => worstShare(errors.filter((one) => one.step === step)) ?? 0;
+  const worst = [...steps].sort((a, b) => share(b) - share(a)).slice(0, count);
+  return steps.filter((step) => worst.includes(step));
+}
+
 /** Null where nothing was replayed. */
 export function errorsSection(errors: readonly LaunchError[]): Html | null {
   if (errors.length === 0) return null;
   const steps = [...new Set(errors.map(({ step }) => step))];
+  const shown = drawnSteps(steps, errors);
   const kernels = [...new Set(errors.map(({ kernel }) => kernel))].sort();
   const rows = kernels.map((kernel) => {
     const own = errors.filter((one) => one.kernel === kernel);
@@ -128,8 +141,9 @@ export function errorsSection(errors: readonly LaunchError[]): Html | null {
   return section(
     'errors',
     'Is every kernel right?',
-    ...steps.slice(0, 4).map((step) => errorFigure(errors, step)),
-    steps.length > 4 && html`<p>${steps.length - 4} more recorded steps are in the JSON.</p>`,
+    ...shown.map((step) => errorFigure(errors, step)),
+    shown.length < steps.length &&
+      html`<p>Drawn are the steps that are furthest off; the other ${steps.length - shown.length} are counted below and in the JSON.</p>`,
     ulpFigure(errors),
     figure({
       id: 'errors-by-kernel',

@@ -1,19 +1,19 @@
 /** The audit as one self-contained HTML page: the verdict first, then every check, every layer, every launch, and its sources. */
 import checker from '../../../../docs/check_run.py?raw';
-import type { RecordedLaunch, StepFile } from '../../../audit/format.ts';
+import type { StepFile } from '../../../audit/format.ts';
 import { type LaunchError, pageData } from '../../../audit/pageData.ts';
 import { kernelSources } from '../../../audit/sources/kernels.ts';
 import type { AuditReport } from '../../../audit/verdict.ts';
 import type { LayerDistance } from '../../../regularizers/index.ts';
 import { CHECKS_STYLE, checksSection } from '../../audit/checks.ts';
-import { tapeGraph, worstShare } from '../../audit/graph.ts';
+import { tapeGraph } from '../../audit/graph.ts';
 import { LAYERS_STYLE, layersSection } from '../../audit/layers.ts';
 import { sourcesSection, usersOf } from '../../audit/sources.ts';
 import { flowsOf } from '../../audit/tape.ts';
-import { jsonScript, launchData } from '../../audit/tapeData.ts';
+import { jsonScript, tapeData } from '../../audit/tapeData.ts';
 import { TAPE_SCRIPT, TAPE_STYLE } from '../../audit/tapeScript.ts';
 import { failuresSection, headline, notProvedSection, verdictBox } from '../../audit/verdict.ts';
-import { disclosure, factsList, type Html, html, page, section, trusted } from '../../page/index.ts';
+import { disclosure, factsList, type Html, html, page, section } from '../../page/index.ts';
 import { PLOT_STYLE } from '../plot.ts';
 import { errorsSection } from './errors.ts';
 import { type DistancesLine, historySection } from './history.ts';
@@ -106,7 +106,7 @@ function tapeSection(
   for (const error of errors) byLaunch.set(error.launch, [...(byLaunch.get(error.launch) ?? []), error]);
   const flows = flowsOf(shown.launches);
   const sources = kernelSources();
-  const data = launchData(shown, flows, byLaunch, (launch) => usersOf(launch, sources));
+  const data = tapeData(shown, flows, byLaunch, (launch) => usersOf(launch, sources));
   const all = steps.map(({ step }) => step).join(', ');
   const others =
     steps.length === 1
@@ -127,21 +127,8 @@ the bottom the update of the weights and what keeps them in bounds.${others} A c
     html`<div class="tape-view"><div class="scroll" role="region" aria-label="graph of the step" tabindex="-1">${tapeGraph(shown.launches, flows, byLaunch)}</div>
 <section id="launch-details" aria-live="polite" aria-label="the picked launch" tabindex="0"><p>Pick a launch in the graph.</p></section></div>
 `,
-    trusted(
-      jsonScript('tape-data', data).markup.replace(
-        'id="tape-data"',
-        `id="tape-data" data-first="${firstShown(shown.launches, byLaunch)}"`,
-      ),
-    ),
+    jsonScript('tape-data', data),
   );
-}
-
-/** The launch that is shown at first: the one that is furthest beyond its tolerance, or else the first of the forward pass. */
-function firstShown(launches: readonly RecordedLaunch[], errors: ReadonlyMap<number, readonly LaunchError[]>): number {
-  const shares = launches.map(({ index }) => worstShare(errors.get(index) ?? []) ?? 0);
-  const worst = shares.reduce((most, share, i) => (share > shares[most]! ? i : most), 0);
-  if (shares[worst]! > 1) return worst;
-  return launches.find(({ phase }) => phase === 'forward')?.index ?? 0;
 }
 
 function factsSection({ facts, run, marsgrad }: AuditReport, { digests }: AuditPageMaterial): Html {

@@ -63,28 +63,30 @@ export function auditCommand(context: Context): Command {
     .addOption(new Option('--alone', 'in one process').default(false).hideHelp())
     .option('--html <file>', 'write the audit as one self-contained page too, with the tape of a step and all sources');
   addOutputOptions(command);
-  return command.action(async (run: string, options: AuditOptions) => {
-    const output = new Output(options.json, context.streams);
-    try {
-      const { json: _, alone, ...rest } = options;
-      const report = await auditFolder(run, {
-        ...rest,
-        twoProcesses: !alone && options.threads !== 1 && canRunElsewhere(),
-        signal: context.signal,
-        onMessage: (text) => output.message(`  ${text}`),
-        onStart: ({ title }) => output.message(`${title} …`),
-        onResult: (result) => output.record({ type: 'check', ...result }),
-      });
-      output.record({ type: 'summary', ...report });
-      output.result(describeReport(report));
-      if (options.html !== undefined) output.message(`The page: ${options.html}`);
-      if (report.verdict === 'fail') throw new Error(verdictOf(report));
-    } catch (error) {
-      throw context.signal.aborted ? new InterruptedError('Interrupted; the audit is not complete.') : error;
-    } finally {
-      output.close();
-    }
-  });
+  return command.action((run: string, options: AuditOptions) => auditAndTell(run, options, context));
+}
+
+async function auditAndTell(run: string, options: AuditOptions, context: Context): Promise<void> {
+  const output = new Output(options.json, context.streams);
+  try {
+    const { json: _, alone, ...rest } = options;
+    const report = await auditFolder(run, {
+      ...rest,
+      twoProcesses: !alone && options.threads !== 1 && canRunElsewhere(),
+      signal: context.signal,
+      onMessage: (text) => output.message(`  ${text}`),
+      onStart: ({ title }) => output.message(`${title} …`),
+      onResult: (result) => output.record({ type: 'check', ...result }),
+    });
+    output.record({ type: 'summary', ...report });
+    output.result(describeReport(report));
+    if (options.html !== undefined) output.message(`The page: ${options.html}`);
+    if (report.verdict === 'fail') throw new Error(verdictOf(report));
+  } catch (error) {
+    throw context.signal.aborted ? new InterruptedError('Interrupted; the audit is not complete.') : error;
+  } finally {
+    output.close();
+  }
 }
 
 const WORDS = { pass: 'holds', fail: 'FAILS', skipped: 'skipped' } as const;

@@ -3,6 +3,7 @@ import { plannedSteps } from '../audit/format.ts';
 import { Recorder } from '../audit/record.ts';
 import { type Batch, DataLoader, type ImageDataset } from '../data/index.ts';
 import type { DeviceRequest } from '../devices/choose.ts';
+import type { StateDict } from '../io/index.ts';
 import type { Preprocessing } from '../nn/index.ts';
 import { crossEntropy } from '../ops/index.ts';
 import type { LayerDistance, TPGM } from '../regularizers/index.ts';
@@ -134,7 +135,7 @@ async function train(
 ): Promise<TrainingResult> {
   const startedAt = performance.now();
   const { settings, output, signal } = request;
-  const { model, dataset, preprocessing, loader, schedule } = session;
+  const { model, loader, schedule } = session;
   const { ball, constraint, optimizer, penalties, average, onEpochStart } = session.regularization;
   const { accumulate, clipGradNorm, gradNorm } = settings.optimizer;
   const watch = new Watch(run, config, output, loader.imageCount, checkpoint);
@@ -172,14 +173,21 @@ async function train(
     throw error;
   });
   const distances = await ball.distances();
-  const { network, seed, preset } = settings;
-  const architecture = session.weights?.metadata.architecture ?? {};
-  const metadata = storedMetadata({ network, seed, preset, classes: dataset.classes, preprocessing, architecture });
-  const files = await run.saveResults(asFloat32(await model.stateDict()), metadata, distances, predictions);
+  const files = await run.saveResults(...(await weightsOf(session, settings)), distances, predictions);
   const summary = summaryOf(run, test, (performance.now() - startedAt) / 1000);
   run.complete({ ...summary, step: summary.steps, files });
   output.record(summary);
   return { summary, distances, config };
+}
+
+/** The weights as they are saved, with what is known about them. */
+async function weightsOf(
+  { model, dataset, preprocessing, weights }: Session,
+  { network, seed, preset }: TrainingSettings,
+): Promise<[StateDict, Record<string, string>]> {
+  const architecture = weights?.metadata.architecture ?? {};
+  const metadata = storedMetadata({ network, seed, preset, classes: dataset.classes, preprocessing, architecture });
+  return [asFloat32(await model.stateDict()), metadata];
 }
 
 function recorderOf({ loader, dataset }: Session, config: RunConfig, run: RunFolder): Recorder | null {

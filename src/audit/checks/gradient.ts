@@ -53,7 +53,7 @@ export const gradient: Check = {
         loss.release();
         continue;
       }
-      for (const direction of directionsOf(context, step, i === 0 || context.thorough)) {
+      for (const direction of directionsOf(context, step, loss.session.model.headName, i === 0 || context.thorough)) {
         const error = await checkDirection(context, loss, direction, findings);
         layers.push({ layer: direction.name, step: step.step, values: { 'gradient error': error } });
         worst = Math.max(worst, error);
@@ -88,7 +88,7 @@ function checkLoss({ step, file }: RecordedStep, { base }: Float64Loss, findings
 }
 
 /** One over everything that trains; where asked for, one for every part of the network (`thorough`: every layer). */
-function directionsOf(context: AuditContext, step: RecordedStep, byPart: boolean): Direction[] {
+function directionsOf(context: AuditContext, step: RecordedStep, headName: string, byPart: boolean): Direction[] {
   const [weights, gradients] = [valuesOf(step.before.model), valuesOf(step.gradients)];
   const random = new Random(step.step).fork('direction');
   const make = (name: string, parameters: readonly string[]) =>
@@ -98,14 +98,15 @@ function directionsOf(context: AuditContext, step: RecordedStep, byPart: boolean
   const groups = new Map<string, string[]>();
   for (const name of step.file.trainable) {
     const layer = name.slice(0, name.lastIndexOf('.'));
-    const part = context.thorough ? layer : partOf(layer);
+    const part = context.thorough ? layer : partOf(layer, headName);
     groups.set(part, [...(groups.get(part) ?? []), name]);
   }
   return [all, ...[...groups].map(([part, parameters]) => make(part, parameters))];
 }
 
-/** `layer1.0` of `layer1.0.conv2`: the block that a layer belongs to; a layer outside of all blocks is a part of its own. */
-const partOf = (layer: string): string => layer.match(/^.*?\.\d+(?=\.)/)?.[0] ?? layer;
+/** `layer1` of `layer1.0.conv2`; what lies outside of all stages is the classifier, or the stem. */
+const partOf = (layer: string, headName: string): string =>
+  layer.includes('.') ? layer.slice(0, layer.indexOf('.')) : layer === headName ? layer : 'stem';
 
 function directionAlong(
   name: string,

@@ -31,6 +31,8 @@ const PANELS = [
 ];
 
 const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7'];
+const POWERS = [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100];
+const plain = (value: number): string => (value < 1e-3 ? value.toExponential(0) : String(value));
 const WIDTH = 450;
 const HEIGHT = 300;
 
@@ -39,7 +41,7 @@ export function drawDistances(journeys: readonly Journey[]): string {
   const tasks = [...new Set(journeys.map(({ task }) => task))];
   const shown = journeys.filter(({ largest, method }) => method in NORMS && Number.isFinite(largest) && largest > 0);
   const panels = PANELS.map((panel, i) => {
-    const place = `translate(${(i % 2) * WIDTH} ${40 + Math.floor(i / 2) * HEIGHT})`;
+    const place = `translate(${(i % 2) * WIDTH} ${50 + Math.floor(i / 2) * HEIGHT})`;
     return `<g transform="${place}">${drawPanel(panel, shown, tasks)}</g>`;
   });
   const legend = tasks.map(
@@ -47,9 +49,10 @@ export function drawDistances(journeys: readonly Journey[]): string {
       `<circle cx="${62 + i * 190}" cy="16" r="5" fill="none" stroke="${COLORS[i % COLORS.length]}" stroke-width="2"/><text x="${72 + i * 190}" y="20">${task}</text>`,
   );
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * WIDTH}" height="${50 + 2 * HEIGHT}" viewBox="0 0 ${2 * WIDTH} ${50 + 2 * HEIGHT}" font-family="Helvetica, Arial, sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * WIDTH}" height="${60 + 2 * HEIGHT}" viewBox="0 0 ${2 * WIDTH} ${60 + 2 * HEIGHT}" font-family="Helvetica, Arial, sans-serif" font-size="12">`,
     '<rect width="100%" height="100%" fill="white"/>',
     ...legend,
+    '<text x="62" y="38" fill="#555">○ a run, five seeds each · × a trial of its tuning · dashed: the radius</text>',
     ...panels,
     '</svg>',
   ].join('\n');
@@ -73,15 +76,24 @@ function drawPanel(
     width: WIDTH,
     height: HEIGHT,
     marginLeft: 62,
-    marginTop: 40,
+    marginTop: 46,
+    marginBottom: 44,
     style: { background: 'white', fontSize: '12px' },
-    x: { type: 'log', label: `${column.includes('radius') ? 'radius' : 'coefficient'} of ${method} →`, ticks: 4 },
+    x: {
+      type: 'log',
+      nice: true,
+      label: `${column.includes('radius') ? 'radius' : 'coefficient'} of ${method} →`,
+      ticks: POWERS,
+      tickFormat: plain,
+    },
     y: {
       type: 'log',
+      nice: true,
       domain: [Math.min(...distances, ...radii.filter(() => isConstraint)), Math.max(...distances)],
       label: `↑ largest ${row} distance of a layer`,
       grid: true,
-      ticks: 4,
+      ticks: POWERS,
+      tickFormat: plain,
     },
     color: { domain: [...tasks], range: tasks.map((_, i) => COLORS[i % COLORS.length]!) },
     marks: [
@@ -94,8 +106,8 @@ function drawPanel(
         r: 4,
       }),
       Plot.text([`${method}: ${isConstraint ? 'a constraint' : 'a penalty'}`], {
-        frameAnchor: 'top',
-        dy: -24,
+        frameAnchor: 'top-right',
+        dy: -40,
         fontWeight: 'bold',
       }),
     ],

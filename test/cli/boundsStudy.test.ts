@@ -15,7 +15,7 @@ beforeAll(async () => {
   const training = ['--pretrain-images', '8', '--max-epochs', '3', '--batch-size', '4', '--starts', 'random,held'];
   arguments_ = ['bounds-study', '--dataset', dataset, '--image-size', '8', ...grid, ...training, '--device', 'cpu'];
   whole = await marsgrad([...arguments_, '--out', out, '--json']);
-});
+}, 120_000);
 afterAll(() => workspace.remove());
 
 const linesOf = (folder: string): string[] => readFileSync(join(folder, 'runs.ndjson'), 'utf8').trim().split('\n');

@@ -1,5 +1,5 @@
 /**
- * npm run study -- OUT     what docs/results/study.md shows of the sweep in OUT: results.json, tables.md, distances.svg
+ * npm run study -- OUT     what docs/results/study.md shows of the sweep in OUT: results.json, distances.svg, and its tables in Markdown
  *
  * OUT is made by `marsgrad sweep docs/results/study/study.json --out OUT`; parts that are not there yet are left out.
  */
@@ -106,7 +106,6 @@ const results = {
   journeys,
 };
 writeFileSync(join(target, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-writeFileSync(join(target, 'tables.md'), `${formatSummary(tables, 'markdown')}\n`);
 writeFileSync(join(target, 'distances.svg'), `${drawDistances(journeys)}\n`);
 process.stdout.write(
   `${formatSummary(tables, 'text')}\n\n${complete.length} runs, ${trials.length} trials; written to ${target}\n`,

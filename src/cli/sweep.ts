@@ -225,12 +225,22 @@ class Sweep {
     { accuracy, seconds, status }: JobResult,
     { task, method, point }: Pick<Entry, 'task' | 'method'> & { point: SearchPoint },
   ): void {
-    this.facts.push({ task: task.name, method: method.name, settings: describePoint(point), seed, accuracy });
+    this.facts.push({
+      task: task.name,
+      method: method.name,
+      settings: describePoint(scaled(point, task.lrFactor)),
+      seed,
+      accuracy,
+    });
     this.output.record({ type: 'run', place, seed, accuracy, status, seconds });
     const time = status === 'found' ? 'done before' : `${seconds.toFixed(0)} s`;
     this.output.message(`${place} seed ${seed}: ${formatPercent(accuracy)} · ${time}`);
   }
 }
+
+/** The point that was trained at, in a task with a learning rate of its own. */
+const scaled = (point: SearchPoint, lrFactor: number): SearchPoint =>
+  typeof point.lr === 'number' ? { ...point, lr: point.lr * lrFactor } : point;
 
 const describeBest = ({ point, accuracy, trial, trials }: BestPoint): string =>
   `${describePoint(point)} (${formatPercent(accuracy)} of the validation images; trial ${trial} of ${trials})`;

@@ -236,7 +236,7 @@ describe('--dashboard', () => {
     expect(code, stderr).toBe(0);
     expect(stderr).toContain(`Dashboard: ${url}`);
     const { text } = await stayer;
-    const epochs = new Set([...text.matchAll(/(\d+) of 8/g)].map(([, epoch]) => Number(epoch)));
+    const epochs = new Set([...text.matchAll(/(\d+) of 16/g)].map(([, epoch]) => Number(epoch)));
     expect(epochs.size).toBeGreaterThan(0);
     expect(partsIn(text).length).toBeGreaterThan(1);
     expect(text).toContain('not live any more: finished');

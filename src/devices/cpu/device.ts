@@ -60,7 +60,12 @@ interface PendingSignal {
 
 const PAGE = 65536;
 const ADDRESS_SPACE = 65536 * PAGE;
-const INITIAL_PAGES = 64;
+const LEAST_PAGES = 64;
+/**
+ * 64 MiB of address space, of which only touched pages take memory. A thread that starts while the memory grows learns its size in that
+ * moment; what small jobs need is there from the start.
+ */
+const INITIAL_PAGES = 1024;
 
 /** `memory` imports: the byte of its limits flags that says "shared" is cleared where memory cannot be shared. */
 function withPrivateMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
@@ -78,10 +83,11 @@ function withPrivateMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuff
 
 /** Reserves as much address space as the platform grants, at most `maximumBytes`. */
 function reserve(maximumBytes: number, shared: boolean): { memory: WebAssembly.Memory; bytes: number } {
-  let maximum = Math.min(ADDRESS_SPACE, Math.max(INITIAL_PAGES * PAGE, Math.floor(maximumBytes / PAGE) * PAGE));
+  let maximum = Math.min(ADDRESS_SPACE, Math.max(LEAST_PAGES * PAGE, Math.floor(maximumBytes / PAGE) * PAGE));
   for (;;) {
     try {
-      const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: maximum / PAGE, shared });
+      const initial = Math.min(INITIAL_PAGES, maximum / PAGE);
+      const memory = new WebAssembly.Memory({ initial, maximum: maximum / PAGE, shared });
       return { memory, bytes: maximum };
     } catch (error) {
       if (maximum <= 2 ** 28) throw error;

@@ -15,7 +15,7 @@ export const nodePlatform: Platform = {
   startWorker(start, { onSignal, onFailure }) {
     const worker = new Worker(SOURCE, { eval: true, workerData: start, name: `marsgrad cpu ${start.thread}` });
     worker.on('message', onSignal);
-    worker.on('error', (error) => onFailure(String(error)));
+    worker.on('error', (error) => onFailure(withPlace(error)));
     worker.on('exit', (code) => onFailure(`exit code ${code}`));
     return {
       terminate: () => void worker.terminate(),
@@ -23,6 +23,12 @@ export const nodePlatform: Platform = {
     };
   },
 };
+
+/** With the innermost line of its stack: of a fault in the module, the function and the byte. */
+function withPlace(error: unknown): string {
+  const [, place] = /^\s*at (.+)$/m.exec(error instanceof Error ? (error.stack ?? '') : '') ?? [];
+  return place === undefined ? String(error) : `${String(error)} at ${place}`;
+}
 
 /** A CPU device on `threads` worker threads (all cores by default). */
 export function createCpuDevice(options: CpuDeviceOptions = {}): Promise<CpuDevice> {

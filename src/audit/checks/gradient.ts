@@ -8,12 +8,15 @@
  * of a network in float32: it is off by 10⁻⁶ to 10⁻⁵ of itself, and so is ⟨g, d⟩ of s. With h = 10⁻⁷ the second derivative adds some
  * 10⁻⁶ of s, and rounding 10⁻¹⁵·L/(h·s). A ReLU that switches between w and w + h·d makes a difference that is no slope: it is gone at a
  * tenth of h, where a wrong gradient stays wrong; so a direction fails only if it does at all of three h.
+ *
+ * MARS-SP's |w − w⁰| has no slope at w⁰, where step 1 begins: there the update takes the subgradient 0, and so do the central differences
+ * (L(w + h·d) − L(w − h·d))/2h that this method is judged by.
  */
 import { Random } from '../../tensor/random.ts';
 import type { AuditContext, Check, RecordedStep } from '../context.ts';
 import { outcomeOf, skipped } from '../verdict.ts';
 import { isAffordable } from './cost.ts';
-import { type Float64Loss, float64Loss } from './float64Loss.ts';
+import { type Float64Loss, float64Loss, type LossParts } from './float64Loss.ts';
 import { clipFactor } from './math/updates.ts';
 import { brief, count, Findings, need, type Values, valuesOf } from './support.ts';
 
@@ -145,11 +148,14 @@ async function checkDirection(
 ): Promise<number> {
   const { step, base } = loss;
   const weights = valuesOf(step.before.model);
-  const factor = clipFactor(step.file.metrics.gradNorm ?? 0, context.config.settings.optimizer.clipGradNorm);
+  const { optimizer, regularization } = context.config.settings;
+  const factor = clipFactor(step.file.metrics.gradNorm ?? 0, optimizer.clipGradNorm);
+  const isCentral = regularization.method === 'mars-sp';
   let [error, expected] = [Number.POSITIVE_INFINITY, Number.NaN];
   for (const h of STEPS) {
-    const there = await loss.at(moved(weights, direction, h));
-    const rise = (factor * (there.loss + there.penalty - base.loss - base.penalty)) / h;
+    const there = totalOf(await loss.at(moved(weights, direction, h)));
+    const back = isCentral ? totalOf(await loss.at(moved(weights, direction, -h))) : totalOf(base);
+    const rise = (factor * (there - back)) / (isCentral ? 2 * h : h);
     const own = Math.abs(rise - direction.slope) / Math.max(direction.scale, 1e-9);
     if (own < error) [error, expected] = [own, rise];
     if (error <= GRADIENT_LIMIT) break;
@@ -162,6 +168,8 @@ async function checkDirection(
     );
   return error;
 }
+
+const totalOf = ({ loss, penalty }: LossParts): number => loss + penalty;
 
 const moved = (weights: Values, { values }: Direction, h: number): Map<string, Float64Array> =>
   new Map([...values].map(([name, d]) => [name, d.map((own, i) => weights.get(name)![i]! + h * own)]));
